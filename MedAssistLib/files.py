@@ -1,0 +1,80 @@
+"""Writing files so that an interrupted run leaves the old one or the new one, never half of it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from MedAssistLib.errors import ResourceError, cannot_write
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary file beside ``path`` to write to; rename it to ``path`` if all went well.
+
+    The temporary name ends like ``path``, because many writers choose the format by the suffix.
+
+    Raises:
+        ResourceError: If the folder is missing or read-only, or the disk is full.
+    """
+    final = Path(path)
+    if final.is_dir():
+        raise ResourceError("is a folder", where=final, hint="Give the name of a file")
+    try:
+        folder = tempfile.mkdtemp(prefix=".medassist-", dir=final.parent)
+    except OSError as error:
+        raise cannot_write(final, error) from error
+    temporary = Path(folder) / final.name
+    try:
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, final)
+    except OSError as error:
+        raise cannot_write(final, error) from error
+    finally:
+        _remove(temporary, Path(folder))
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write ``text`` as UTF-8 with line feeds, replacing ``path`` in one step."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Make a folder for outputs, with its parents.
+
+    Raises:
+        ResourceError: If it cannot be made.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    return folder
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    """Push the file to the disk: a full one may only say so now."""
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
+
+
+def _remove(temporary: Path, folder: Path) -> None:
+    """Remove what a failed write left behind, without hiding the error that made it fail."""
+    try:
+        temporary.unlink(missing_ok=True)
+        folder.rmdir()
+    except OSError:
+        pass
