@@ -115,6 +115,7 @@ class Scan:
         source: The file or folder that it was read from.
         series_uid: DICOM Series Instance UID.
         attributes: DICOM attributes that later verbs need, by keyword.
+        enhancement: The filters that were run on it, as the command line writes them.
         findings: What was odd about it when it was read.
 
     Raises:
@@ -127,6 +128,7 @@ class Scan:
     source: Path | None = None
     series_uid: str = ""
     attributes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    enhancement: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:

@@ -22,13 +22,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         ResourceError: If the folder is missing or read-only, or the disk is full.
     """
     final = Path(path)
-    if final.is_dir():
-        raise ResourceError("is a folder", where=final, hint="Give the name of a file")
-    try:
-        folder = tempfile.mkdtemp(prefix=".medassist-", dir=final.parent)
-    except OSError as error:
-        raise cannot_write(final, error) from error
-    temporary = Path(folder) / final.name
+    folder = _folder_beside(final)
+    temporary = folder / final.name
     try:
         yield temporary
         _flush(temporary)
@@ -36,7 +31,16 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     except OSError as error:
         raise cannot_write(final, error) from error
     finally:
-        _remove(temporary, Path(folder))
+        _remove(temporary, folder)
+
+
+def require_writable(path: str | os.PathLike[str]) -> None:
+    """Refuse, before any work is done, a path that :func:`replacing` could not write to.
+
+    Raises:
+        ResourceError: If it is a folder, or its folder is missing or read-only.
+    """
+    _folder_beside(Path(path)).rmdir()
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -63,6 +67,16 @@ def sha256(path: Path) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _folder_beside(final: Path) -> Path:
+    """Make a temporary folder on the disk that ``final`` shall be on."""
+    if final.is_dir():
+        raise ResourceError("is a folder", where=final, hint="Give the name of a file")
+    try:
+        return Path(tempfile.mkdtemp(prefix=".medassist-", dir=final.parent))
+    except OSError as error:
+        raise cannot_write(final, error) from error
 
 
 def _flush(path: Path) -> None:

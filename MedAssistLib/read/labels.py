@@ -1,0 +1,130 @@
+"""Segmentations from files: Slicer's ``.seg.nrrd`` with its names, or any label image."""
+
+from __future__ import annotations
+
+import colorsys
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import SimpleITK as sitk
+
+from MedAssistLib import geometry
+from MedAssistLib.case import Segment, Segmentation
+from MedAssistLib.errors import InputError
+from MedAssistLib.read.images import read_image, stem
+from MedAssistLib.terminology import from_slicer
+
+_MOST_LABELS = 1000
+_GOLDEN_ANGLE = 0.381966
+
+
+def read_segmentation(path: str | os.PathLike[str]) -> Segmentation:
+    """Read a segmentation.
+
+    Args:
+        path: A ``.seg.nrrd`` written by Slicer or MedAssist, or a label image (NIfTI, NRRD,
+            MetaImage), whose structures are then called "Label 1" and so on.
+
+    Raises:
+        InputError: If it cannot be read, holds values that are not whole numbers, has too many
+            labels to be a segmentation, or has segments that overlap.
+    """
+    source = Path(path)
+    image, gaps = read_image(source)
+    if gaps:
+        hint = "Give a label image: whole numbers, 0 for the background"
+        raise InputError(f"has {gaps} voxels that are not numbers", where=source, hint=hint)
+    segments, layers = _described(image)
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        image, segments = _merged(source, image, segments, layers)
+    labels = _whole_numbers(source, image)
+    for key in labels.GetMetaDataKeys():
+        labels.EraseMetaData(key)
+    named = segments or _numbered(source, labels)
+    return Segmentation(labels=labels, segments=named, made_by=f"file {stem(source)}")
+
+
+def _described(image: sitk.Image) -> tuple[tuple[Segment, ...], list[int]]:
+    """Return the segments that a ``.seg.nrrd`` header describes, and the layer of each."""
+    keys = image.GetMetaDataKeys()
+    numbers = sorted(int(m[1]) for k in keys if (m := re.fullmatch(r"Segment(\d+)_ID", k)))
+    segments, layers = [], []
+    for number in numbers:
+        fields = {k: image.GetMetaData(k) for k in keys if k.startswith(f"Segment{number}_")}
+        get = {k.split("_", 1)[1]: v for k, v in fields.items()}.get
+        tags = dict(t.split(":", 1) for t in (get("Tags") or "").split("|") if ":" in t)
+        codes = from_slicer(tags.get("TerminologyEntry", ""))
+        colour = [round(float(c) * 255) for c in (get("Color") or "0.5 0.5 0.5").split()]
+        layers.append(int(get("Layer") or 0))
+        segments.append(
+            Segment(
+                label=int(get("LabelValue") or number + 1),
+                name=get("Name") or get("ID") or f"Segment {number + 1}",
+                colour=(colour[0], colour[1], colour[2]),
+                **codes._asdict(),
+            )
+        )
+    return tuple(segments), layers
+
+
+def _merged(
+    source: Path, image: sitk.Image, segments: tuple[Segment, ...], layers: list[int]
+) -> tuple[sitk.Image, tuple[Segment, ...]]:
+    """Put the layers of a ``.seg.nrrd`` into one label image, numbering the segments anew."""
+    if not segments:
+        hint = "Give a label image with one number a voxel"
+        raise InputError("has several values a voxel", where=source, hint=hint)
+    stack = sitk.GetArrayViewFromImage(image)
+    flat = np.zeros(stack.shape[:3], dtype=np.int16)
+    for number, (segment, layer) in enumerate(zip(segments, layers, strict=True), 1):
+        mask = stack[..., layer] == segment.label
+        if flat[mask].any():
+            hint = "Make the segments exclusive in Slicer's Segment Editor, then save again"
+            what = f'has overlapping segments ("{segment.name}" over another)'
+            raise InputError(what, where=source, hint=hint)
+        flat[mask] = number
+    renumbered = [
+        Segment(**{**vars(segment), "label": number}) for number, segment in enumerate(segments, 1)
+    ]
+    return geometry.from_array(flat, image), tuple(renumbered)
+
+
+def _whole_numbers(source: Path, image: sitk.Image) -> sitk.Image:
+    array = sitk.GetArrayViewFromImage(image)
+    if np.issubdtype(array.dtype, np.integer):
+        return _smallest(image, array)
+    if not (np.isfinite(array).all() and (array == np.rint(array)).all()):
+        what = "is not a segmentation: not all voxels are whole numbers"
+        hint = "Give a label image: whole numbers, 0 for the background"
+        raise InputError(what, where=source, hint=hint)
+    return _smallest(image, array)
+
+
+def _smallest(image: sitk.Image, array: npt.NDArray[np.generic]) -> sitk.Image:
+    """Return the labels as 8 or 16 bits a voxel where they fit, as most writers want them."""
+    pixel = sitk.sitkUInt8 if array.max() < 256 and array.min() >= 0 else sitk.sitkInt16
+    if array.max() > np.iinfo(np.int16).max or array.min() < np.iinfo(np.int16).min:
+        pixel = sitk.sitkInt32
+    return image if image.GetPixelID() == pixel else sitk.Cast(image, pixel)
+
+
+def _numbered(source: Path, labels: sitk.Image) -> tuple[Segment, ...]:
+    values = np.unique(sitk.GetArrayViewFromImage(labels))
+    if values.min() < 0 or len(values) > _MOST_LABELS:
+        hint = "Give a label image: whole numbers from 0, one for each structure"
+        what = f"does not look like a segmentation ({len(values)} values from {values.min()})"
+        raise InputError(what, where=source, hint=hint)
+    return tuple(
+        Segment(label=int(value), name=f"Label {value}", colour=_colour(int(value)))
+        for value in values
+        if value > 0
+    )
+
+
+def _colour(label: int) -> tuple[int, int, int]:
+    """Return a colour that differs from its neighbours' (hues a golden angle apart)."""
+    red, green, blue = colorsys.hsv_to_rgb(label * _GOLDEN_ANGLE % 1.0, 0.6, 0.9)
+    return round(red * 255), round(green * 255), round(blue * 255)
