@@ -1,0 +1,151 @@
+"""A model's card, ``model.json``: what it segments, in what, how well, and how to run it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from MedAssistLib.case import Code, Segment
+from MedAssistLib.errors import MedAssistError, ModelError
+
+CARD_NAME = "model.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightFile:
+    """One file of weights.
+
+    Attributes:
+        path: Where it is: below the card's folder, or below the package that carries it.
+        sha256: Its SHA-256, 64 hexadecimal digits.
+        size: Its size in bytes.
+    """
+
+    path: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostProcessing:
+    """What is done with each structure after the network.
+
+    Attributes:
+        largest_component: Keep only the largest connected part (26-connected).
+        fill_holes: Fill what is enclosed on all sides (6-connected).
+    """
+
+    largest_component: bool = False
+    fill_holes: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """A model that can be run.
+
+    Attributes:
+        name: Short name for commands.
+        title: What it does, in a few words.
+        version: Version of the weights.
+        format: Which adapter of :mod:`MedAssistLib.models.formats` runs it.
+        licence: Licence of the weights, as an SPDX identifier where there is one.
+        source: Who made it, and where it comes from.
+        intended_use: What it is for, and what it is not for.
+        training_data: What it was trained on.
+        accuracy: How well it does, with the source of the numbers.
+        modality: DICOM modality that it was trained for.
+        channels: Its inputs, such as ``("T1",)``.
+        orientation: Directions of the axes i, j, k that the network expects, such as ``"RAS"``.
+        segments: What it segments.
+        package: Python distribution that carries the weights; empty if they lie beside the card.
+        weights: The weight files by role.
+        architecture: Settings of the adapter.
+        intensity: How the intensities are normalised.
+        postprocessing: What is done after the network.
+        folder: Where the card was read from.
+    """
+
+    name: str
+    title: str
+    version: str
+    format: str
+    licence: str
+    source: str
+    intended_use: str
+    training_data: str
+    accuracy: str
+    modality: str
+    channels: tuple[str, ...]
+    orientation: str
+    segments: tuple[Segment, ...]
+    package: str
+    weights: Mapping[str, WeightFile]
+    architecture: Mapping[str, Any]
+    intensity: Mapping[str, Any]
+    postprocessing: PostProcessing
+    folder: Path
+
+
+def read_card(folder: Path) -> ModelCard:
+    """Read the card of a model folder.
+
+    Raises:
+        ModelError: If there is none, or it is not a valid card.
+    """
+    path = folder / CARD_NAME
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        hint = f"A model is a folder with a {CARD_NAME} in it"
+        raise ModelError("is not a model folder", where=folder, hint=hint) from error
+    except (OSError, ValueError) as error:
+        raise ModelError(f"is not a readable card ({error})", where=path) from error
+    try:
+        return _card(fields, folder)
+    except KeyError as error:
+        raise ModelError(f"has no entry {error}", where=path) from error
+    except (TypeError, ValueError, AttributeError, MedAssistError) as error:
+        raise ModelError(f"is not a valid card ({error})", where=path) from error
+
+
+def _card(fields: dict[str, Any], folder: Path) -> ModelCard:
+    texts = {
+        name: str(fields[name])
+        for name in (
+            "name",
+            "title",
+            "version",
+            "format",
+            "licence",
+            "source",
+            "intended_use",
+            "training_data",
+            "accuracy",
+            "modality",
+            "orientation",
+        )
+    }
+    return ModelCard(
+        **texts,
+        channels=tuple(fields["channels"]),
+        segments=tuple(_segment(entry) for entry in fields["segments"]),
+        package=fields["weights"].get("package", ""),
+        weights={role: WeightFile(**entry) for role, entry in fields["weights"]["files"].items()},
+        architecture=dict(fields["architecture"]),
+        intensity=dict(fields["intensity"]),
+        postprocessing=PostProcessing(**fields.get("postprocessing", {})),
+        folder=folder,
+    )
+
+
+def _segment(entry: dict[str, Any]) -> Segment:
+    codes = {
+        role: Code(**entry[role])
+        for role in ("category", "type", "modifier", "region")
+        if role in entry
+    }
+    red, green, blue = entry["colour"]
+    return Segment(label=entry["label"], name=entry["name"], colour=(red, green, blue), **codes)
