@@ -1,0 +1,65 @@
+"""Scans and label images as NIfTI, NRRD or MetaImage, through SimpleITK."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from MedAssistLib import geometry
+from MedAssistLib.case import Scan, Segmentation
+from MedAssistLib.errors import ResourceError
+from MedAssistLib.files import replacing
+from MedAssistLib.read.images import MODALITY_KEY
+
+
+def write_scan(scan: Scan, path: Path) -> None:
+    """Write a scan; NRRD and MetaImage also keep its modality.
+
+    Raises:
+        ResourceError: If the file cannot be written whole; an earlier file is as it was.
+    """
+    image = sitk.Image(scan.image)
+    if scan.modality:
+        image.SetMetaData(MODALITY_KEY, scan.modality)
+    write_image(image, path)
+
+
+def write_labels(segmentation: Segmentation, path: Path) -> None:
+    """Write a label image; these formats have no place for the names of the structures.
+
+    Raises:
+        ResourceError: If the file cannot be written whole; an earlier file is as it was.
+    """
+    write_image(segmentation.labels, path)
+
+
+def write_image(image: sitk.Image, path: Path) -> None:
+    """Write an image in the format of the path's suffix, compressed, and read it back to compare.
+
+    ITK's writers do not notice a full disk, so that only reading tells whether all is there.
+
+    Raises:
+        ResourceError: If the file cannot be written whole; an earlier file is as it was.
+    """
+    with replacing(path) as temporary:
+        try:
+            sitk.WriteImage(image, str(temporary), useCompression=True)
+            written = sitk.ReadImage(str(temporary))
+        except RuntimeError as error:
+            raise _not_whole(path) from error
+        if not _same(image, written):
+            raise _not_whole(path)
+
+
+def _same(image: sitk.Image, written: sitk.Image) -> bool:
+    return (
+        geometry.same_grid(image, written)
+        and image.GetPixelID() == written.GetPixelID()
+        and sitk.Hash(image) == sitk.Hash(written)
+    )
+
+
+def _not_whole(path: Path) -> ResourceError:
+    hint = "Free some space or choose another disk; any earlier file is as it was"
+    return ResourceError("cannot be written whole", where=path, hint=hint)
