@@ -1,0 +1,57 @@
+"""Arguments that several commands share, and the case that they make."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from MedAssistLib.case import Case, Scan, Segmentation
+from MedAssistLib.progress import Progress
+
+
+def add_scan(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that name a scan."""
+    parser.add_argument("scan", metavar="SCAN", help="image file, DICOM file or DICOM folder")
+    parser.add_argument("--series", default="", help="series of a DICOM folder: number or UID")
+    parser.add_argument("--modality", default="", help="MR, CT, …, for files that do not say")
+
+
+def add_segmentation(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    """Add the argument that names a segmentation."""
+    parser.add_argument(
+        "--segmentation", metavar="SEG", required=required, help=".seg.nrrd file or label image"
+    )
+
+
+def add_output(parser: argparse.ArgumentParser, what: str, *, required: bool = True) -> None:
+    """Add the argument that names the output."""
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", required=required, help=what)
+
+
+def read_scan_of(arguments: argparse.Namespace, progress: Progress) -> Scan:
+    """Read the scan that the arguments name, unless its output could not be written."""
+    from MedAssistLib.files import require_writable
+    from MedAssistLib.read import ReadOptions, read_scan
+
+    if arguments.output:
+        require_writable(arguments.output)
+    options = ReadOptions(series=arguments.series, modality=arguments.modality.upper())
+    return read_scan(arguments.scan, options, progress)
+
+
+def read_case(arguments: argparse.Namespace, progress: Progress) -> Case:
+    """Read the scan and the segmentation that the arguments name, and measure it."""
+    from MedAssistLib.measure import measure
+    from MedAssistLib.read import read_segmentation
+
+    scan = read_scan_of(arguments, progress.part("Reading", 0.0, 0.5))
+    if not arguments.segmentation:
+        return Case(scan=scan, findings=scan.findings)
+    segmentation: Segmentation = read_segmentation(arguments.segmentation)
+    measurements = measure(scan, segmentation, progress.part("Measuring", 0.5, 1.0))
+    return Case(
+        scan=scan,
+        segmentations=(segmentation,),
+        measurements=measurements,
+        findings=scan.findings,
+    )
