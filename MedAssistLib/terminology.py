@@ -1,12 +1,15 @@
-"""The text form in which 3D Slicer keeps the codes of a segment.
+"""How 3D Slicer names the segments of a segmentation: their ids and the text form of their codes.
 
-Seven fields between ``~``: context name, category, type, type modifier, anatomic context name,
-region, region modifier; each code is ``scheme^value^meaning``
+Codes are seven fields between ``~``: context name, category, type, type modifier, anatomic context
+name, region, region modifier; each code is ``scheme^value^meaning``
 (``vtkSlicerTerminologiesModuleLogic::SerializeTerminologyEntry``).
 """
 
 from __future__ import annotations
 
+import itertools
+import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from MedAssistLib.case import TISSUE, Code, Segment
@@ -27,6 +30,20 @@ class SegmentCodes(NamedTuple):
     type: Code
     modifier: Code | None
     region: Code | None
+
+
+def segment_ids(segments: Sequence[Segment]) -> list[str]:
+    """Return an id for each segment, made of its name so that scripts can tell what it is.
+
+    No blanks, ``:`` or ``|``, which separate ids in a file; a repeated name gets a number.
+    """
+    identifiers: list[str] = []
+    for segment in segments:
+        name = re.sub(r"\W+", "_", segment.name.casefold()).strip("_") or "segment"
+        numbered = (f"{name}_{number}" for number in itertools.count(1))
+        free = (wish for wish in itertools.chain([name], numbered) if wish not in identifiers)
+        identifiers.append(next(free))
+    return identifiers
 
 
 def to_slicer(segment: Segment) -> str:

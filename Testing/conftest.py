@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import SimpleITK as sitk
 
 from MedAssistLib.case import ANATOMICAL_STRUCTURE, Code, Scan, Segment, Segmentation
+from MedAssistLib.scene import HeadlessScene, headless_scene
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 _NILEARN = "nilearn/datasets/data/mni_icbm152_{}_tal_nlin_sym_09a_converted.nii.gz"
@@ -86,6 +88,17 @@ def small_segmentation(small_scan: Scan) -> Segmentation:
         ),
         made_by="test",
     )
+
+
+@pytest.fixture
+def headless() -> Iterator[HeadlessScene]:
+    with headless_scene() as made:
+        yield made
+
+
+@pytest.fixture
+def scene(headless):
+    return headless.scene
 
 
 def dice(first: npt.ArrayLike, second: npt.ArrayLike) -> float:

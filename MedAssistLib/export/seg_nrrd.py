@@ -5,14 +5,13 @@ Keys as Slicer's ``vtkMRMLSegmentationStorageNode`` writes them.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import SimpleITK as sitk
 
 from MedAssistLib.case import Segment, Segmentation
 from MedAssistLib.export.images import write_image
-from MedAssistLib.terminology import to_slicer
+from MedAssistLib.terminology import segment_ids, to_slicer
 
 
 def write_seg_nrrd(segmentation: Segmentation, path: Path) -> None:
@@ -35,15 +34,6 @@ def write_seg_nrrd(segmentation: Segmentation, path: Path) -> None:
     for key, value in fields.items():
         image.SetMetaData(key, value)
     write_image(image, path)
-
-
-def segment_ids(segments: tuple[Segment, ...]) -> list[str]:
-    """Return an identifier for each segment: its name where that is unique, readable in scripts."""
-    names = [re.sub(r"[^\w.-]+", "_", segment.name).strip("_") for segment in segments]
-    return [
-        name if name and names.count(name) == 1 else f"{name or 'segment'}_{segment.label}"
-        for name, segment in zip(names, segments, strict=True)
-    ]
 
 
 def _described(segment: Segment) -> dict[str, str]:

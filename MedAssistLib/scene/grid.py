@@ -1,0 +1,77 @@
+"""Where a volume node's voxels lie: MRML says it in RAS, SimpleITK in LPS.
+
+The three parts (spacing, origin, directions) are handed over as they are, never through a 4×4
+matrix, so that nothing is rounded. The parent transform of a node is no part of its grid.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import SimpleITK as sitk
+
+from MedAssistLib.errors import InputError
+from MedAssistLib.geometry import direction, index_to_lps
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLVolumeNode, vtkOrientedImageData
+    from vtkmodules.vtkCommonMath import vtkMatrix4x4
+
+_FLIP = np.array([-1.0, -1.0, 1.0])
+
+
+def set_node_grid(node: vtkMRMLVolumeNode, image: sitk.Image) -> None:
+    """Put a volume node's voxels where those of ``image`` are."""
+    node.SetSpacing(image.GetSpacing())
+    node.SetOrigin((_FLIP * image.GetOrigin()).tolist())
+    node.SetIJKToRASDirections(*(_FLIP[:, np.newaxis] * direction(image)).ravel().tolist())
+
+
+def set_image_grid(image: sitk.Image, node: vtkMRMLVolumeNode) -> None:
+    """Put the voxels of ``image`` where those of a volume node are.
+
+    Raises:
+        InputError: If the node's axes do not span space.
+    """
+    columns = []
+    for axis in (node.GetIToRASDirection, node.GetJToRASDirection, node.GetKToRASDirection):
+        column = [0.0, 0.0, 0.0]
+        axis(column)
+        columns.append(column)
+    lps = _FLIP[:, np.newaxis] * np.array(columns).T
+    try:
+        image.SetSpacing(node.GetSpacing())
+        image.SetOrigin((_FLIP * node.GetOrigin()).tolist())
+        image.SetDirection(lps.ravel().tolist())
+    except RuntimeError as error:
+        hint = "Correct its spacing and axis directions"
+        what = "has axes that do not span space"
+        raise InputError(what, where=node.GetName() or "volume", hint=hint) from error
+
+
+def ijk_to_ras(node: vtkMRMLVolumeNode) -> vtkMatrix4x4:
+    """Return the 4×4 matrix from voxel index (i, j, k) to RAS mm below the parent transform."""
+    from vtkmodules.vtkCommonMath import vtkMatrix4x4
+
+    matrix = vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    return matrix
+
+
+def right_handed(image: sitk.Image) -> sitk.Image:
+    """Return the image with its slices in reverse order if its axes are left-handed.
+
+    Every value stays in its place. Slicer does the same with volumes that it reads, because
+    surfaces made on a left-handed grid are inside out.
+    """
+    return image if np.linalg.det(direction(image)) > 0 else image[:, :, ::-1]
+
+
+def set_labelmap_grid(labelmap: vtkOrientedImageData, image: sitk.Image) -> None:
+    """Put the voxels of a segment's label map where those of ``image`` are."""
+    from vtkmodules.vtkCommonMath import vtkMatrix4x4
+
+    matrix = vtkMatrix4x4()
+    matrix.DeepCopy((np.diag([*_FLIP, 1.0]) @ index_to_lps(image)).ravel().tolist())
+    labelmap.SetGeometryFromImageToWorldMatrix(matrix)
