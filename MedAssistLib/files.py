@@ -74,7 +74,7 @@ def _folder_beside(final: Path) -> Path:
     if final.is_dir():
         raise ResourceError("is a folder", where=final, hint="Give the name of a file")
     try:
-        return Path(tempfile.mkdtemp(prefix=".medassist-", dir=final.parent))
+        return Path(tempfile.mkdtemp(prefix=".medassist-", dir=final.parent.absolute()))
     except OSError as error:
         raise cannot_write(final, error) from error
 

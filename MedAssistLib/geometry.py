@@ -45,6 +45,17 @@ def same_grid(first: sitk.Image, second: sitk.Image) -> bool:
     return bool(np.abs(apart[:, :3]).max() <= tolerance)
 
 
+def stored_as(image: sitk.Image, reference: sitk.Image) -> sitk.Image | None:
+    """Return ``image`` with its voxels in the order in which ``reference`` stores the same ones.
+
+    Axes are swapped and flipped; no voxel moves in space. ``None`` if the grids differ otherwise.
+    """
+    turned = sitk.DICOMOrient(image, orientation(reference))
+    if not same_grid(turned, reference):
+        return None
+    return from_array(sitk.GetArrayViewFromImage(turned), reference)
+
+
 def orientation(image: sitk.Image) -> str:
     """Return the three letters that the axes i, j, k point to most nearly, such as ``"LPS"``."""
     code: str = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(image.GetDirection())

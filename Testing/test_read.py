@@ -16,10 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from MedAssistLib import geometry
-from MedAssistLib.case import Scan
+from MedAssistLib.case import Scan, Segmentation
 from MedAssistLib.errors import InputError, MedAssistError
 from MedAssistLib.export.seg_nrrd import write_seg_nrrd
 from MedAssistLib.read import ReadOptions, read_scan, read_segmentation
+from Testing import orientations
 
 PIXDIM_1 = 80  # byte offset of pixdim[1] in a NIfTI-1 header
 
@@ -261,6 +262,38 @@ def test_a_scan_is_not_taken_for_a_segmentation(tmp_path: Path) -> None:
     for values in (np.random.default_rng(3).random((5, 6, 7)), NOISE):
         with pytest.raises(InputError, match="segmentation"):
             read_segmentation(_written(tmp_path / "x.nii.gz", values))
+
+
+@pytest.mark.parametrize(("order", "flips"), orientations.ALL[::3])
+def test_a_segmentation_stored_in_another_order_is_put_on_the_scans_voxels(
+    small_scan: Scan,
+    small_segmentation: Segmentation,
+    tmp_path: Path,
+    order: tuple[int, ...],
+    flips: tuple[bool, ...],
+) -> None:
+    """Other programs turn the axes of what they save; the structures must not move."""
+    stored = orientations.stored(small_segmentation.labels, order, flips)
+    sitk.WriteImage(stored, str(tmp_path / "x.nii.gz"))
+    placed = read_segmentation(tmp_path / "x.nii.gz", small_scan).labels
+    assert geometry.same_grid(placed, small_scan.image)
+    assert sitk.Hash(placed) == sitk.Hash(small_segmentation.labels)
+
+
+def test_the_abdomens_reference_segmentation_fits_its_dicom_scan(shared_data: Path) -> None:
+    scan = read_scan(shared_data / "dicom" / "ct_abdomen_20slices")
+    path = shared_data / "ct" / "example_seg_dicom.nii.gz"
+    assert geometry.same_grid(read_segmentation(path, scan).labels, scan.image)
+
+
+def test_a_segmentation_of_another_place_is_refused(
+    small_scan: Scan, small_segmentation: Segmentation, tmp_path: Path
+) -> None:
+    moved = sitk.Image(small_segmentation.labels)
+    moved.SetOrigin([value + 0.5 for value in moved.GetOrigin()])
+    sitk.WriteImage(moved, str(tmp_path / "x.nrrd"))
+    with pytest.raises(InputError, match="not on the scan's grid"):
+        read_segmentation(tmp_path / "x.nrrd", small_scan)
 
 
 def test_layers_without_overlap_become_one_label_image(small_segmentation, tmp_path: Path) -> None:

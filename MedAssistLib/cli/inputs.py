@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from MedAssistLib.case import Case, Scan, Segmentation
+from MedAssistLib.case import Case, Scan
 from MedAssistLib.progress import Progress
 
 
@@ -47,7 +47,7 @@ def read_case(arguments: argparse.Namespace, progress: Progress) -> Case:
     scan = read_scan_of(arguments, progress.part("Reading", 0.0, 0.5))
     if not arguments.segmentation:
         return Case(scan=scan, findings=scan.findings)
-    segmentation: Segmentation = read_segmentation(arguments.segmentation)
+    segmentation = read_segmentation(arguments.segmentation, scan)
     measurements = measure(scan, segmentation, progress.part("Measuring", 0.5, 1.0))
     return Case(
         scan=scan,

@@ -9,8 +9,8 @@ import SimpleITK as sitk
 from MedAssistLib.progress import Progress
 
 
-def run(itk_filter: sitk.ProcessObject, progress: Progress, *images: sitk.Image) -> Any:
-    """Execute a filter on images.
+def run(itk_filter: Any, progress: Progress, *images: sitk.Image) -> Any:
+    """Execute a SimpleITK filter on images.
 
     Returns:
         What its ``Execute`` returns.

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from MedAssistLib import geometry
-from MedAssistLib.case import Segment, Segmentation
+from MedAssistLib.case import Scan, Segment, Segmentation
 from MedAssistLib.errors import InputError
 from MedAssistLib.read.images import read_image, stem
 from MedAssistLib.terminology import from_slicer
@@ -21,16 +21,20 @@ _MOST_LABELS = 1000
 _GOLDEN_ANGLE = 0.381966
 
 
-def read_segmentation(path: str | os.PathLike[str]) -> Segmentation:
+def read_segmentation(path: str | os.PathLike[str], scan: Scan | None = None) -> Segmentation:
     """Read a segmentation.
 
     Args:
         path: A ``.seg.nrrd`` written by Slicer or MedAssist, or a label image (NIfTI, NRRD,
             MetaImage), whose structures are then called "Label 1" and so on.
+        scan: The scan that it was drawn on; its axes may be stored in another order there.
+
+    Returns:
+        The segmentation, on the scan's grid if one is given.
 
     Raises:
         InputError: If it cannot be read, holds values that are not whole numbers, has too many
-            labels to be a segmentation, or has segments that overlap.
+            labels to be a segmentation, has segments that overlap, or is not on the scan's grid.
     """
     source = Path(path)
     image, gaps = read_image(source)
@@ -44,7 +48,17 @@ def read_segmentation(path: str | os.PathLike[str]) -> Segmentation:
     for key in labels.GetMetaDataKeys():
         labels.EraseMetaData(key)
     named = segments or _numbered(source, labels)
+    if scan is not None:
+        labels = _placed(source, labels, scan)
     return Segmentation(labels=labels, segments=named, made_by=f"file {stem(source)}")
+
+
+def _placed(source: Path, labels: sitk.Image, scan: Scan) -> sitk.Image:
+    placed = geometry.stored_as(labels, scan.image)
+    if placed is None:
+        hint = "Give the scan that it was drawn on"
+        raise InputError("is not on the scan's grid", where=source, hint=hint)
+    return placed
 
 
 def _described(image: sitk.Image) -> tuple[tuple[Segment, ...], list[int]]:

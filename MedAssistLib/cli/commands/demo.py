@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -43,6 +45,7 @@ def _case(progress: Progress) -> Case:
     from MedAssistLib.segment import segment
 
     scan = read_scan(_head(), ReadOptions(modality="MR"), progress.part("Reading", 0.0, 0.05))
+    scan = replace(scan, name="MNI152 T1")
     enhanced = enhance(scan, progress=progress.part("Enhancing", 0.05, 0.6))
     segmentation = segment(enhanced, find("brain"), progress=progress.part("Segmenting", 0.6, 0.95))
     measurements = measure(scan, segmentation, progress.part("Measuring", 0.95, 1.0))
@@ -75,7 +78,7 @@ def _write(case: Case, folder: Path, progress: Progress) -> list[Path]:
     from MedAssistLib.scene import write_mrb
 
     segmentation = case.segmentations[-1]
-    writers = {
+    writers: dict[str, Callable[[Path], None]] = {
         "brain.seg.nrrd": lambda path: write_seg_nrrd(segmentation, path),
         "measurements.csv": lambda path: write_csv(case.measurements, path),
         "slices.png": lambda path: write_slices(case.scan, segmentation, path),
