@@ -176,6 +176,10 @@ def test_rendering_without_a_display_says_nothing_on_stderr(tmp_path: Path) -> N
 def test_no_driver_is_an_error_and_not_a_crash(tmp_path: Path, missing: str) -> None:
     """VTK ends the whole process with a segmentation fault where there is no OpenGL driver."""
     done = _render_in_a_process(tmp_path, **{missing: "/nowhere"})
+    if missing == "LIBGL_DRIVERS_PATH" and done.returncode == 0:
+        # Mesa 24 and newer look for no drivers in a folder: there is one, and it draws.
+        assert [path.suffix for path in tmp_path.iterdir()] == [".png"]
+        return
     assert done.returncode == ResourceError.exit_status, done.stderr
     assert "apt-get install libegl1 libgl1-mesa-dri" in done.stdout
     assert not list(tmp_path.iterdir())
