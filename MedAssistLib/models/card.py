@@ -20,7 +20,7 @@ class WeightFile:
 
     Attributes:
         path: Where it is: below the card's folder, or below the package that carries it.
-        sha256: Its SHA-256, 64 hexadecimal digits.
+        sha256: Its SHA-256, 64 hexadecimal digits; empty if nobody wrote it down.
         size: Its size in bytes.
     """
 
@@ -66,6 +66,10 @@ class ModelCard:
         intensity: How the intensities are normalised.
         postprocessing: What is done after the network.
         folder: Where the card was read from.
+        spacing: Voxel size that the network works at, mm along i, j, k; 0 along an axis where it
+            is the scan's own; empty if the model does not say.
+        trusted: The user said that the weights may run the programs that they hold. Never read
+            from a file.
     """
 
     name: str
@@ -87,6 +91,8 @@ class ModelCard:
     intensity: Mapping[str, Any]
     postprocessing: PostProcessing
     folder: Path
+    spacing: tuple[float, ...] = ()
+    trusted: bool = False
 
 
 def read_card(folder: Path) -> ModelCard:
@@ -112,7 +118,7 @@ def read_card(folder: Path) -> ModelCard:
 
 
 def _card(fields: dict[str, Any], folder: Path) -> ModelCard:
-    texts = {
+    texts: dict[str, Any] = {
         name: str(fields[name])
         for name in (
             "name",
@@ -138,6 +144,7 @@ def _card(fields: dict[str, Any], folder: Path) -> ModelCard:
         intensity=dict(fields["intensity"]),
         postprocessing=PostProcessing(**fields.get("postprocessing", {})),
         folder=folder,
+        spacing=tuple(fields.get("spacing", ())),
     )
 
 

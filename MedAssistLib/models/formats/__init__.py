@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from importlib import import_module
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from MedAssistLib.errors import ModelError
-from MedAssistLib.models.card import ModelCard
+from MedAssistLib.models.card import CARD_NAME, ModelCard, read_card
+from MedAssistLib.models.formats import nnunet_card, totalsegmentator_card
+from MedAssistLib.models.plan import PartedModel, TiledModel
 from MedAssistLib.progress import Progress
 
 # The module of each format is imported when it is used, because it needs torch.
-_MODULES = {"box-and-mask": "box_and_mask"}
+_WHOLE = {"box-and-mask": "box_and_mask"}
+_TILED = {
+    "nnunet": "nnunet",
+    "state-dict": "state_dict",
+    "torchscript": "torchscript",
+    "torch-export": "torchscript",
+}
+_PARTED = {totalsegmentator_card.FORMAT: "totalsegmentator"}
 
 
 class Network(Protocol):
@@ -34,8 +45,47 @@ class Network(Protocol):
         ...
 
 
+def describe(path: Path) -> ModelCard:
+    """Return the card of the model in a folder: its own, or one made from its other files.
+
+    Reads no weights, unless a folder of nnU-Net was renamed and tells its configuration no more.
+
+    Raises:
+        ModelError: If it is not a model of a known format, or not a whole one.
+    """
+    if (path / CARD_NAME).is_file():
+        return read_card(path)
+    found = None
+    if path.is_dir():
+        found = totalsegmentator_card.describe(path) or nnunet_card.describe(path)
+    if found is None:
+        hint = f"Known are folders with a {CARD_NAME}, and those of nnU-Net v2 and TotalSegmentator"
+        raise ModelError("is not a model that MedAssist can run", where=path, hint=hint)
+    return found
+
+
+def narrowed(card: ModelCard, labels: Collection[int]) -> ModelCard:
+    """Return a card without the networks that give none of the labels that are wanted."""
+    return totalsegmentator_card.narrowed(card, labels) if card.format in _PARTED else card
+
+
+def is_tiled(card: ModelCard) -> bool:
+    """Tell whether a model runs patch by patch (:func:`load_tiled`), or on the whole volume."""
+    return card.format in _TILED
+
+
+def load_tiled(card: ModelCard) -> TiledModel:
+    """Make a patch-wise model ready to run.
+
+    Raises:
+        ModelError: If the format is unknown, or the files are missing, wrong or unsafe.
+    """
+    model: TiledModel = _module(card, _TILED).load(card)
+    return model
+
+
 def load_network(card: ModelCard, device: str) -> Network:
-    """Load a model's weights.
+    """Load the weights of a model that runs on the whole volume.
 
     Args:
         card: The model.
@@ -44,9 +94,24 @@ def load_network(card: ModelCard, device: str) -> Network:
     Raises:
         ModelError: If the format is unknown, or the weights are missing or wrong.
     """
-    if card.format not in _MODULES:
-        hint = f"Known formats: {', '.join(_MODULES)}"
-        raise ModelError(f'has the unknown format "{card.format}"', where=card.folder, hint=hint)
-    module = import_module(f"{__name__}.{_MODULES[card.format]}")
-    network: Network = module.load(card, device)
+    network: Network = _module(card, _WHOLE).load(card, device)
     return network
+
+
+def load(card: ModelCard, device: str) -> Network | TiledModel | PartedModel:
+    """Make a model ready to run, whatever its format.
+
+    Raises:
+        ModelError: If the format is unknown, or the weights are missing, wrong or unsafe.
+    """
+    if card.format in _PARTED:
+        model: TiledModel | PartedModel = _module(card, _PARTED).load(card)
+        return model
+    return load_tiled(card) if is_tiled(card) else load_network(card, device)
+
+
+def _module(card: ModelCard, modules: Mapping[str, str]) -> Any:
+    if card.format not in modules:
+        hint = f"Known formats: {', '.join((*_WHOLE, *_TILED, *_PARTED))}"
+        raise ModelError(f'has the unknown format "{card.format}"', where=card.folder, hint=hint)
+    return import_module(f"{__name__}.{modules[card.format]}")

@@ -7,8 +7,6 @@ mask. Resizing is nearest neighbour at voxel centres, both ways.
 
 from __future__ import annotations
 
-import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,7 @@ import torch
 
 from MedAssistLib.errors import ModelError
 from MedAssistLib.models.card import ModelCard
+from MedAssistLib.models.formats.torchscript import read_script
 from MedAssistLib.models.weights import locate
 from MedAssistLib.progress import Progress
 from MedAssistLib.volumes import largest_component
@@ -34,8 +33,8 @@ class BoxAndMask:
     def __init__(self, card: ModelCard, device: str) -> None:
         self._card = card
         self._device = torch.device(device)
-        self._box_network = _load(locate(card, "box"), self._device)
-        self._mask_network = _load(locate(card, "mask"), self._device)
+        self._box_network = read_script(locate(card, "box"), device)
+        self._mask_network = read_script(locate(card, "mask"), device)
 
     def __call__(self, volume: Array, progress: Progress) -> Array:
         """Return the probability of the structure, axes (1, k, j, i)."""
@@ -103,18 +102,6 @@ def load(card: ModelCard, device: str) -> BoxAndMask:
         ModelError: If the weights are missing, are other files than the card means, or unreadable.
     """
     return BoxAndMask(card, device)
-
-
-def _load(path: Path, device: torch.device) -> Any:
-    """Load a TorchScript file, which holds no pickled code and whose SHA-256 was checked."""
-    try:
-        with warnings.catch_warnings():
-            # torch wants torch.export instead; the published weights are TorchScript.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            return torch.jit.load(str(path), map_location=device).eval()  # type: ignore[no-untyped-call]
-    except (RuntimeError, ValueError) as error:
-        hint = "Install or copy the model again"
-        raise ModelError("is not a readable TorchScript file", where=path, hint=hint) from error
 
 
 def _resize(volume: torch.Tensor, shape: Any) -> torch.Tensor:

@@ -1,0 +1,76 @@
+"""How a model with a card of ours is run, from the card."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from MedAssistLib.errors import ModelError
+from MedAssistLib.models.card import CARD_NAME, ModelCard
+from MedAssistLib.models.formats.nnunet_plans import reading
+from MedAssistLib.models.plan import InferencePlan, Normalisation, Resampling, Scheme
+
+
+def read_plan(card: ModelCard) -> InferencePlan:
+    """Read the entry ``plan`` of a card's architecture, with what the rest of the card says.
+
+    ``plan`` holds ``patch`` and ``outputs``, and optionally ``transpose``, ``crop_to_nonzero``,
+    ``data`` and ``scores`` (``order``, ``order_apart``, ``apart``), ``mirror_axes`` and
+    ``regions``; see :class:`~MedAssistLib.models.plan.InferencePlan`. The card's ``intensity``
+    holds ``channels``, a normalisation each.
+
+    Raises:
+        ModelError: If something is missing or makes no sense.
+    """
+    with reading(card.folder / CARD_NAME):
+        fields = dict(card.architecture["plan"])
+        plan = InferencePlan(
+            orientation=card.orientation,
+            transpose=_triple(fields.pop("transpose", (0, 1, 2))),
+            patch=tuple(int(length) for length in fields.pop("patch")),
+            spacing=(),
+            normalisation=tuple(_normalisation(entry) for entry in card.intensity["channels"]),
+            crop_to_nonzero=bool(fields.pop("crop_to_nonzero", False)),
+            data=Resampling(**fields.pop("data", {"order": 3})),
+            scores=Resampling(**fields.pop("scores", {"order": 1})),
+            mirror_axes=tuple(int(axis) for axis in fields.pop("mirror_axes", ())),
+            outputs=int(fields.pop("outputs")),
+            regions=tuple(int(label) for label in fields.pop("regions", ())),
+        )
+        if fields:
+            raise ModelError(f'its plan has the unknown entry "{next(iter(fields))}"')
+        _require_consistent(card, plan)
+        return _with_spacing(plan, card.spacing)
+
+
+def _triple(values: Any) -> tuple[int, int, int]:
+    first, second, third = (int(value) for value in values)
+    return first, second, third
+
+
+def _normalisation(entry: dict[str, Any]) -> Normalisation:
+    return Normalisation(**{**entry, "scheme": Scheme(entry["scheme"])})
+
+
+def _require_consistent(card: ModelCard, plan: InferencePlan) -> None:
+    if len(plan.normalisation) != len(card.channels):
+        raise ModelError("names another number of channels than of normalisations")
+    painted = set(plan.regions or range(1, plan.outputs))
+    strange = sorted({segment.label for segment in card.segments} - painted)
+    if strange or (plan.regions and len(plan.regions) != plan.outputs):
+        named = ", ".join(str(label) for label in strange) or str(list(plan.regions))
+        what = f"names the labels {named}, which a network of {plan.outputs} outputs does not give"
+        raise ModelError(what)
+    if min(plan.patch) < 1 or not set(plan.mirror_axes) <= set(range(len(plan.patch))):
+        raise ModelError(f"has the patch {plan.patch} and mirrors the axes {plan.mirror_axes}")
+
+
+def _with_spacing(plan: InferencePlan, spacing: tuple[float, ...]) -> InferencePlan:
+    """Turn the card's spacing, along i, j, k, to the axes of the network."""
+    if not spacing:
+        return plan
+    i, j, k = (float(length) for length in spacing)
+    along = tuple((k, j, i)[axis] for axis in plan.transpose)[-len(plan.patch) :]
+    if min(along) <= 0:
+        raise ModelError(f"has the spacing {spacing}")
+    return replace(plan, spacing=along)

@@ -1,0 +1,7 @@
+"""Networks in plain torch, built from the description that comes with a model's weights."""
+
+from __future__ import annotations
+
+from MedAssistLib.models.networks.build import build_network, load_weights, require_fit
+
+__all__ = ["build_network", "load_weights", "require_fit"]

@@ -1,0 +1,140 @@
+"""U-Nets whose weights have the keys and shapes of dynamic-network-architectures'.
+
+They are those of nnU-Net (Isensee et al. 2021, doi:10.1038/s41592-020-01008-z, and 2024,
+arXiv:2404.09556), which names them PlainConvUNet and ResidualEncoderUNet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from MedAssistLib.models.networks.layers import ConvStack, Layers, Size, Step
+from MedAssistLib.models.networks.residual import ResidualStack
+
+
+@dataclass(frozen=True, kw_only=True)
+class UNetShape:
+    """The shape of a U-Net; lists go from the full resolution down.
+
+    Attributes:
+        layers: Makes the layers.
+        inputs: Channels given.
+        outputs: Channels returned.
+        features: Channels of each stage.
+        kernels: Kernel size of each stage.
+        strides: Stride on entering each stage.
+        blocks: Blocks of each stage of the encoder.
+        decoder_blocks: Convolutions of each stage of the decoder, from the bottom up.
+        stem: Channels after the stem of a residual encoder.
+        widths: Inner channels of bottleneck blocks in each stage; ``None`` for basic blocks.
+    """
+
+    layers: Layers
+    inputs: int
+    outputs: int
+    features: tuple[int, ...]
+    kernels: tuple[Size, ...]
+    strides: tuple[Size, ...]
+    blocks: tuple[int, ...]
+    decoder_blocks: tuple[int, ...]
+    stem: int
+    widths: tuple[int | None, ...]
+
+    def steps(self, inputs: int) -> list[Step]:
+        """Return what each stage of the encoder does, the first given so many channels."""
+        given = (inputs, *self.features[:-1])
+        return [
+            Step(*step)
+            for step in zip(given, self.features, self.kernels, self.strides, strict=True)
+        ]
+
+
+class _PlainEncoder(nn.Module):
+    def __init__(self, shape: UNetShape) -> None:
+        super().__init__()
+        # Each stage is wrapped once more, because the keys of the original are.
+        self.stages = nn.Sequential(
+            *(
+                nn.Sequential(ConvStack(shape.layers, count, step))
+                for count, step in zip(shape.blocks, shape.steps(shape.inputs), strict=True)
+            )
+        )
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        return _through(self.stages, x)
+
+
+class _ResidualEncoder(nn.Module):
+    def __init__(self, shape: UNetShape) -> None:
+        super().__init__()
+        layers, stem = shape.layers, shape.stem
+        self.stem = ConvStack(layers, 1, Step(shape.inputs, stem, shape.kernels[0], layers.ones))
+        self.stages = nn.Sequential(
+            *(
+                ResidualStack(layers, count, step, width)
+                for count, step, width in zip(
+                    shape.blocks, shape.steps(stem), shape.widths, strict=True
+                )
+            )
+        )
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        return _through(self.stages, self.stem(x))
+
+
+def _through(stages: nn.Sequential, x: torch.Tensor) -> list[torch.Tensor]:
+    """Return what each stage gives, the full resolution first."""
+    results = []
+    for stage in stages:
+        x = stage(x)
+        results.append(x)
+    return results
+
+
+class _Decoder(nn.Module):
+    def __init__(self, shape: UNetShape, encoder: nn.Module) -> None:
+        super().__init__()
+        # Not run from here: checkpoints hold the encoder's weights a second time below this name.
+        self.encoder = encoder
+        layers = shape.layers
+        self.stages = nn.ModuleList()
+        self.transpconvs = nn.ModuleList()
+        self.seg_layers = nn.ModuleList()
+        for step, count in enumerate(shape.decoder_blocks, start=1):
+            below, beside = shape.features[-step], shape.features[-step - 1]
+            mix = Step(2 * beside, beside, shape.kernels[-step - 1], layers.ones)
+            self.transpconvs.append(layers.upsampling(below, beside, shape.strides[-step]))
+            self.stages.append(ConvStack(layers, count, mix))
+            # The heads of the coarser stages served training only; their weights must have a place.
+            head = replace(layers, bias=True)
+            self.seg_layers.append(head.convolution(layers.pointwise(beside, shape.outputs)))
+
+    def forward(self, skips: list[torch.Tensor]) -> torch.Tensor:
+        x = skips.pop()
+        for upsample, stage in zip(self.transpconvs, self.stages, strict=True):
+            # Skips are taken off the list, so that each is freed as soon as it was used.
+            x = stage(torch.cat((upsample(x), skips.pop()), 1))
+        scores: torch.Tensor = self.seg_layers[-1](x)
+        return scores
+
+
+class UNet(nn.Module):
+    """A U-Net.
+
+    Args:
+        shape: Its shape.
+        residual: Residual blocks in the encoder.
+    """
+
+    def __init__(self, shape: UNetShape, *, residual: bool) -> None:
+        super().__init__()
+        self.encoder = _ResidualEncoder(shape) if residual else _PlainEncoder(shape)
+        self.decoder = _Decoder(shape, self.encoder)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map patches (batch, inputs, *patch) to scores (batch, outputs, *patch)."""
+        scores: torch.Tensor = self.decoder(self.encoder(x))
+        return scores
