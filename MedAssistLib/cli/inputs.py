@@ -12,6 +12,11 @@ from MedAssistLib.progress import Progress
 def add_scan(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that name a scan."""
     parser.add_argument("scan", metavar="SCAN", help="image file, DICOM file or DICOM folder")
+    add_scan_options(parser)
+
+
+def add_scan_options(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say how a scan is read."""
     parser.add_argument("--series", default="", help="series of a DICOM folder: number or UID")
     parser.add_argument("--modality", default="", help="MR, CT, …, for files that do not say")
 
@@ -30,13 +35,26 @@ def add_output(parser: argparse.ArgumentParser, what: str, *, required: bool = T
 
 def read_scan_of(arguments: argparse.Namespace, progress: Progress) -> Scan:
     """Read the scan that the arguments name, unless its output could not be written."""
+    (scan,) = _read([arguments.scan], arguments, progress)
+    return scan
+
+
+def read_scans_of(arguments: argparse.Namespace, progress: Progress) -> list[Scan]:
+    """Read the scans that the arguments name, unless the output could not be written."""
+    return _read(arguments.scans, arguments, progress)
+
+
+def _read(paths: list[str], arguments: argparse.Namespace, progress: Progress) -> list[Scan]:
     from MedAssistLib.files import require_writable
     from MedAssistLib.read import ReadOptions, read_scan
 
     if arguments.output:
         require_writable(arguments.output)
     options = ReadOptions(series=arguments.series, modality=arguments.modality.upper())
-    return read_scan(arguments.scan, options, progress)
+    return [
+        read_scan(path, options, progress.part("Reading", n / len(paths), (n + 1) / len(paths)))
+        for n, path in enumerate(paths)
+    ]
 
 
 def read_case(arguments: argparse.Namespace, progress: Progress) -> Case:
