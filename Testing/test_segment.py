@@ -15,11 +15,10 @@ import SimpleITK as sitk
 from MedAssistLib import geometry
 from MedAssistLib.case import Scan, Segmentation
 from MedAssistLib.errors import CancelledError, ModelError, ResourceError, UsageError
-from MedAssistLib.models import find, known, locate
-from MedAssistLib.models.formats import load_network
+from MedAssistLib.models import find, formats, known, locate
 from MedAssistLib.progress import Cancellation, Progress
 from MedAssistLib.read import read_scan
-from MedAssistLib.segment import SegmentOptions, run, segment
+from MedAssistLib.segment import SegmentOptions, segment
 from MedAssistLib.segment.upright import UprightScan
 from MedAssistLib.volumes import fill_holes, largest_component
 from Testing import orientations
@@ -78,7 +77,7 @@ def test_the_result_has_name_colour_codes_and_the_exact_grid(
 def networks_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the real network answer each distinct input once: equal inputs need not be run again."""
     answers: dict[bytes, np.ndarray] = {}
-    network = load_network(find("brain"), "cpu")
+    network = formats.load_network(find("brain"), "cpu")
 
     def remembering(*_: object) -> Callable[..., np.ndarray]:
         def answer(volume: np.ndarray, progress: Progress) -> np.ndarray:
@@ -89,7 +88,7 @@ def networks_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
         return answer
 
-    monkeypatch.setattr(run, "load_network", remembering)
+    monkeypatch.setattr(formats, "load", remembering)
 
 
 def test_all_48_ways_to_store_a_scan_give_the_same_brain(

@@ -11,10 +11,10 @@ from MedAssistLib.errors import InputError
 from MedAssistLib.progress import Progress
 from MedAssistLib.read.dicom import is_dicom, read_series
 from MedAssistLib.read.images import read_image_file
-from MedAssistLib.read.labels import read_segmentation
+from MedAssistLib.read.labels import read_segmentation, region_of_mask
 from MedAssistLib.read.values import checked_values
 
-__all__ = ["ReadOptions", "read_scan", "read_segmentation"]
+__all__ = ["ReadOptions", "read_scan", "read_segmentation", "region_of_mask"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from MedAssistLib import geometry
-from MedAssistLib.case import Scan, Segment, Segmentation
+from MedAssistLib.case import Point, Scan, Segment, Segmentation
 from MedAssistLib.errors import InputError
 from MedAssistLib.read.images import read_image, stem
 from MedAssistLib.terminology import from_slicer
@@ -51,6 +51,25 @@ def read_segmentation(path: str | os.PathLike[str], scan: Scan | None = None) ->
     if scan is not None:
         labels = _placed(source, labels, scan)
     return Segmentation(labels=labels, segments=named, made_by=f"file {stem(source)}")
+
+
+def region_of_mask(path: str | os.PathLike[str]) -> tuple[Point, Point]:
+    """Return the box along the LPS axes (two corners, mm) that holds a mask's voxels.
+
+    Args:
+        path: A label image on any grid; every label counts.
+
+    Raises:
+        InputError: If it cannot be read as a segmentation, or is empty.
+    """
+    labels = read_segmentation(path).labels
+    shape = sitk.LabelShapeStatisticsImageFilter()
+    shape.Execute(sitk.Cast(labels != 0, sitk.sitkUInt8))
+    if not shape.HasLabel(1):
+        hint = "Give a mask with at least one voxel above 0"
+        raise InputError("is an empty mask", where=path, hint=hint)
+    box = shape.GetBoundingBox(1)
+    return geometry.box_lps(labels, box[:3], box[3:])
 
 
 def _placed(source: Path, labels: sitk.Image, scan: Scan) -> sitk.Image:

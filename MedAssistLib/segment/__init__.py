@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from MedAssistLib.segment.options import DEVICES, SegmentOptions
-from MedAssistLib.segment.run import segment
+from MedAssistLib.segment.options import BACKENDS, DEVICES, SegmentOptions
+from MedAssistLib.segment.run import SegmentResult, segment, segment_in_detail
 
-__all__ = ["DEVICES", "SegmentOptions", "segment"]
+__all__ = ["BACKENDS", "DEVICES", "SegmentOptions", "SegmentResult", "segment", "segment_in_detail"]

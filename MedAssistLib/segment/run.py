@@ -1,23 +1,59 @@
-"""Running a model on a scan: turn it as the network expects, run, decide, turn the result back."""
+"""Running a model on a scan, of whatever kind the model is."""
 
 from __future__ import annotations
 
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from MedAssistLib import geometry
-from MedAssistLib.case import Scan, Segmentation
-from MedAssistLib.errors import ModelError, ResourceError
+from MedAssistLib.case import Scan, Segment, Segmentation
+from MedAssistLib.errors import ModelError, ResourceError, UsageError
+from MedAssistLib.models import formats
 from MedAssistLib.models.card import ModelCard, PostProcessing
-from MedAssistLib.models.formats import load_network
+from MedAssistLib.models.plan import PartedModel, TiledModel
 from MedAssistLib.progress import Progress
 from MedAssistLib.segment.options import SegmentOptions
-from MedAssistLib.segment.upright import UprightScan
+from MedAssistLib.segment.region import put_back, region_slices
 from MedAssistLib.volumes import fill_holes, largest_component
 
-_HALF = 0.5
+Loader = Callable[[ModelCard, str], "formats.Network | TiledModel | PartedModel"]
 
-Probabilities = npt.NDArray[np.float32]
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SegmentResult:
+    """What a run gave.
+
+    Attributes:
+        segmentation: The structures, exactly on the scan's grid.
+        probabilities: Of each output, axes (output, k, j, i), if asked for; outputs in the order
+            of the model's, with the background first unless the structures may overlap.
+        device: Where the network ran.
+        backend: The program that ran it, if the model is patch-wise.
+        steps: What was done because memory did not suffice, in order.
+        seconds: How long each stage took, by name.
+    """
+
+    segmentation: Segmentation
+    probabilities: npt.NDArray[np.float32] | None = None
+    device: str = "cpu"
+    backend: str = ""
+    steps: tuple[str, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Answer:
+    labels: npt.NDArray[np.integer]
+    probabilities: npt.NDArray[np.float32] | None = None
+    backend: str = ""
+    steps: tuple[str, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 def segment(
@@ -26,41 +62,156 @@ def segment(
     options: SegmentOptions | None = None,
     progress: Progress | None = None,
 ) -> Segmentation:
+    """Segment a scan with a model of one channel; see :func:`segment_in_detail`."""
+    return segment_in_detail([scan], card, options, progress).segmentation
+
+
+def segment_in_detail(
+    scans: Sequence[Scan],
+    card: ModelCard,
+    options: SegmentOptions | None = None,
+    progress: Progress | None = None,
+    load: Loader | None = None,
+) -> SegmentResult:
     """Segment a scan with a model.
 
     Args:
-        scan: The scan, in any orientation.
+        scans: One for each channel of the model, on one grid, in any orientation.
         card: The model.
         options: How to run it.
         progress: Told how far it is.
+        load: What loads the model, if not :func:`MedAssistLib.models.formats.load`: a cache.
 
     Returns:
-        The structures, exactly on the scan's grid.
+        The structures, exactly on the first scan's grid, and how the run went.
 
     Raises:
-        ModelError: If torch or the weights are missing, or the scan does not fit the model.
+        ModelError: If torch or the weights are missing, or the scans do not fit the model.
+        InputError: If the scans do not share a grid, or the region lies outside.
         ResourceError: If memory or the device does not suffice.
+        UsageError: If a class or fold is not one of the model's.
         CancelledError: If the user asked to stop.
     """
     options = options or SegmentOptions()
     progress = progress or Progress()
-    _check_modality(scan, card)
+    began = time.perf_counter()
+    _check(scans, card)
+    segments = _wanted(card, options.classes)
     progress.part("Loading the model", 0.0, 0.1).update(0.0)
     device = _device(options)
-    upright = UprightScan(scan.image, card.orientation)
-    probabilities = _run(card, device, upright.volume, progress.part("Segmenting", 0.1, 0.9))
-    progress.part("Placing the result", 0.9, 1.0).update(0.0)
-    layers = np.stack([upright.back(layer) for layer in probabilities])
-    labels = geometry.from_array(_decide(layers, card), scan.image)
-    progress.update(1.0)
-    made_by = f"model {card.name} ({card.version})"
-    return Segmentation(labels=labels, segments=card.segments, made_by=made_by)
+    needed = formats.narrowed(_with_folds(card, options.folds), {s.label for s in segments})
+    model = (load or formats.load)(needed, device)
+    seconds = {"model": time.perf_counter() - began}
+    image = scans[0].image
+    slices = None if options.region is None else region_slices(image, options.region)
+    parts = scans if slices is None else [replace(s, image=s.image[slices]) for s in scans]
+    part = progress.part("Segmenting", 0.1, 0.9)
+    answer = _run(parts, card, model, options, device, part)
+    finishing = progress.part("Finishing", 0.9, 1.0)
+    finishing.update(0.0)
+    labels = _finished(answer.labels, segments, card.postprocessing)
+    probabilities = answer.probabilities
+    if slices is not None:
+        labels = put_back(labels, slices, image)
+        probabilities = None if probabilities is None else put_back(probabilities, slices, image)
+    finishing.update(1.0)
+    made_by = f"model {card.name} ({card.version})" if card.version else f"model {card.name}"
+    return SegmentResult(
+        segmentation=Segmentation(
+            labels=geometry.from_array(labels, image), segments=segments, made_by=made_by
+        ),
+        probabilities=probabilities,
+        device=device,
+        backend=answer.backend,
+        steps=answer.steps,
+        seconds={**seconds, **answer.seconds},
+    )
 
 
-def _check_modality(scan: Scan, card: ModelCard) -> None:
-    if scan.modality and card.modality and scan.modality != card.modality:
-        what = f"is {scan.modality}, but the model {card.name} is for {card.modality}"
-        raise ModelError(what, where=scan.source or scan.name, hint="Choose another model")
+def _run(  # noqa: PLR0913, PLR0917
+    scans: Sequence[Scan],
+    card: ModelCard,
+    model: formats.Network | TiledModel | PartedModel,
+    options: SegmentOptions,
+    device: str,
+    progress: Progress,
+) -> _Answer:
+    if not isinstance(model, (TiledModel, PartedModel)):
+        from MedAssistLib.segment.whole import run_whole
+
+        return _Answer(labels=run_whole(scans[0], card, model, progress))
+    from MedAssistLib.segment.engine import TiledOptions, run_tiled
+
+    how = TiledOptions(
+        device=device,
+        step=options.step,
+        mirror=options.mirror,
+        reduced=options.reduced,
+        max_memory=options.max_memory,
+        probabilities=options.probabilities,
+        backend=options.backend,
+    )
+    if isinstance(model, PartedModel):
+        from MedAssistLib.segment.parts import run_parts
+
+        result = run_parts(scans, model, how, progress)
+    else:
+        result = run_tiled(scans, _oriented(model, options.orientation), how, progress)
+    return _Answer(
+        labels=result.labels,
+        probabilities=result.probabilities,
+        backend=result.backend,
+        steps=result.steps,
+        seconds=result.seconds,
+    )
+
+
+def _oriented(model: TiledModel, orientation: str) -> TiledModel:
+    """Return the model with its orientation filled in, if it does not say one."""
+    if not orientation or model.plan.orientation:
+        return model
+    previous = model.previous and _oriented(model.previous, orientation)
+    return replace(model, plan=replace(model.plan, orientation=orientation), previous=previous)
+
+
+def _check(scans: Sequence[Scan], card: ModelCard) -> None:
+    if len(scans) != len(card.channels):
+        names = ", ".join(card.channels)
+        what = f"the model {card.name} wants {len(card.channels)} scans ({names}), not {len(scans)}"
+        raise ModelError(what, hint="Give one scan for each, in this order")
+    for scan in scans:
+        if scan.modality and card.modality and scan.modality != card.modality:
+            what = f"is {scan.modality}, but the model {card.name} is for {card.modality}"
+            raise ModelError(what, where=scan.source or scan.name, hint="Choose another model")
+
+
+def _wanted(card: ModelCard, names: tuple[str, ...]) -> tuple[Segment, ...]:
+    known = {_words(entry.name): entry for entry in card.segments}
+    unknown = [name for name in names if _words(name) not in known]
+    if unknown:
+        what = f"the model {card.name} has no {', '.join(unknown)}"
+        hint = f"It has: {', '.join(entry.name for entry in card.segments)}"
+        raise UsageError(what, hint=hint)
+    return tuple(known[_words(name)] for name in names) or card.segments
+
+
+def _words(name: str) -> tuple[str, ...]:
+    """Return the words in any order, so that "kidney_left" is the "Left kidney"."""
+    return tuple(sorted(re.findall(r"[^\W_]+", name.casefold())))
+
+
+def _with_folds(card: ModelCard, folds: tuple[str, ...]) -> ModelCard:
+    if not folds:
+        return card
+    wanted = [f"fold {fold}" for fold in folds]
+    # A model in parts has folds of each, such as "organs: fold 0".
+    roles = {role: role.rpartition(": ")[2] for role in card.weights}
+    unknown = [fold for fold in wanted if fold not in roles.values()]
+    if unknown:
+        what = f"the model {card.name} has no {', '.join(unknown)}"
+        raise UsageError(what, hint=f"It has: {', '.join(roles)}")
+    kept = {role: file for role, file in card.weights.items() if roles[role] in wanted}
+    return replace(card, weights=kept)
 
 
 def _device(options: SegmentOptions) -> str:
@@ -82,30 +233,24 @@ def _device(options: SegmentOptions) -> str:
     return options.device
 
 
-def _run(card: ModelCard, device: str, volume: Probabilities, progress: Progress) -> Probabilities:
-    try:
-        return load_network(card, device)(volume, progress)
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, MemoryError) or "memory" in str(error):
-            hint = "Close other programs, or use --device cpu"
-            raise ResourceError(f"the model {card.name} needs more memory", hint=hint) from error
-        raise
-
-
-def _decide(probabilities: Probabilities, card: ModelCard) -> npt.NDArray[np.uint8]:
-    """Give each voxel the label of its likeliest structure, if that is likelier than not."""
-    likeliest = probabilities.argmax(axis=0)
-    there = probabilities.max(axis=0) > _HALF
-    labels = np.zeros(likeliest.shape, dtype=np.uint8)
-    for index, entry in enumerate(card.segments):
-        mask = _finish(there & (likeliest == index), card.postprocessing)
-        labels[mask] = entry.label
-    return labels
-
-
-def _finish(mask: npt.NDArray[np.bool_], postprocessing: PostProcessing) -> npt.NDArray[np.bool_]:
-    if postprocessing.largest_component:
-        mask = largest_component(mask)
-    if postprocessing.fill_holes:
-        mask = fill_holes(mask)
-    return mask
+def _finished(
+    labels: npt.NDArray[np.integer], segments: Sequence[Segment], after: PostProcessing
+) -> npt.NDArray[np.integer]:
+    """Return the labels of the wanted segments, each after the card's post-processing."""
+    kept = np.zeros(max(int(labels.max()), *(entry.label for entry in segments)) + 1, labels.dtype)
+    wanted = [entry.label for entry in segments]
+    kept[wanted] = wanted
+    labels = kept[labels]
+    if not (after.largest_component or after.fill_holes):
+        return labels
+    finished = np.zeros_like(labels)
+    for value, box in enumerate(ndimage.find_objects(labels), start=1):
+        if box is None:
+            continue
+        mask = labels[box] == value
+        if after.largest_component:
+            mask = largest_component(mask)
+        if after.fill_holes:
+            mask = fill_holes(mask)
+        finished[box][mask] = value
+    return finished
