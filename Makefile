@@ -3,15 +3,22 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
+INSTALL := $(BIN)/python $(PIP_INSTALL)
+# The reference programs have an environment of their own: they bring much that MedAssist never needs.
+PARITY_VENV ?= .venv-parity
+PARITY_PYTHON := $(PARITY_VENV)/bin/python
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-parity lint clean
 
 demo: $(VENV)/.demo
 	$(BIN)/medassist demo -o demo-output
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
+
+test-parity: $(PARITY_VENV)/.installed
+	$(PARITY_PYTHON) -m pytest Testing/parity
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -26,6 +33,12 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/.made
 	$(INSTALL) -e ".[dev]"
 	touch $@
 
+$(PARITY_VENV)/.installed: pyproject.toml constraints.txt Testing/parity/oracles.txt Testing/parity/requirements.txt | $(VENV)/.made
+	$(PYTHON) -m venv $(PARITY_VENV)
+	$(PARITY_PYTHON) $(PIP_INSTALL) --no-deps -r Testing/parity/oracles.txt
+	$(PARITY_PYTHON) $(PIP_INSTALL) -r Testing/parity/requirements.txt -e .
+	touch $@
+
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "MedAssist needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 ...")'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo 'Python cannot make a virtual environment. Install it: sudo apt-get install -y python3-venv' >&2; exit 1; }
@@ -33,4 +46,4 @@ $(VENV)/.made:
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo-output build *.egg-info
+	rm -rf $(VENV) $(PARITY_VENV) demo-output build *.egg-info

@@ -62,6 +62,11 @@ def orientation(image: sitk.Image) -> str:
     return code
 
 
+def is_orientation(code: str) -> bool:
+    """Tell whether three letters name an orientation: one of R/L, one of A/P, one of S/I."""
+    return len(code) == 3 and all(len(set(code) & set(pair)) == 1 for pair in ("RL", "AP", "SI"))
+
+
 def obliqueness(image: sitk.Image) -> float:
     """Return the largest angle, in degrees, between an axis and its nearest anatomical axis."""
     cosines = np.abs(direction(image)).max(axis=0)

@@ -31,6 +31,12 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Leave the user's own cache of converted networks alone."""
+    os.environ["MEDASSIST_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def mni() -> dict[str, Path]:
     """Files of the MNI152 head that nilearn carries: t1, gm, wm."""

@@ -24,7 +24,7 @@ FLOORS = [
     {"models"},
     {"segment"},
     {"export"},
-    {"cli", "scene", "__main__"},
+    {"cli", "scene", "worker", "__main__"},
 ]
 ALLOWED_PARTS = {
     "slicer": {"scene"},
