@@ -8,8 +8,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-from MedAssistLib.errors import ResourceError, cannot_write
+from MedAssistLib.errors import InputError, ResourceError, cannot_write
 
 
 @contextmanager
@@ -47,6 +48,22 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write ``text`` as UTF-8 with line feeds, replacing ``path`` in one step."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for reading.
+
+    Raises:
+        InputError: If the system refuses.
+    """
+    try:
+        with path.open("rb") as stream:
+            yield stream
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        hint = "Check that you may read it"
+        raise InputError(f"cannot be read ({reason})", where=path, hint=hint) from error
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:

@@ -82,6 +82,27 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(scan_file: 
     assert time.monotonic() - began < 20
 
 
+def test_an_output_never_replaces_an_input(scan_file: Path, segmentation_file: Path) -> None:
+    before = scan_file.read_bytes()
+    for command in (
+        ["enhance", scan_file, "-o", scan_file],
+        ["read", scan_file, "-o", scan_file],
+        ["export", scan_file, "--segmentation", segmentation_file, "-o", segmentation_file],
+    ):
+        run = medassist(*command)
+        assert run.returncode == 2, command
+        assert "is an input" in run.stderr
+    assert scan_file.read_bytes() == before
+
+
+@pytest.mark.parametrize("option", [["--max-memory", "nan"], ["--roi=-inf,inf,-inf,inf,0,80"]])
+def test_numbers_that_are_none_are_refused(scan_file: Path, option: list[str]) -> None:
+    out = scan_file.parent / "out.nii.gz"
+    run = medassist("segment", scan_file, "--model", "brain", "-o", out, *option)
+    assert run.returncode == 2
+    assert len(run.stderr.splitlines()) == 1
+
+
 def test_read_tells_what_a_scan_is_without_naming_the_patient(scan_file: Path) -> None:
     run = medassist("read", scan_file, "--json")
     facts = json.loads(run.stdout)

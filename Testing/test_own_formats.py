@@ -98,7 +98,7 @@ def test_every_form_gives_the_networks_own_answer(form: str, tmp_path: Path) -> 
     """A trained model would answer differently after it was saved and loaded."""
     card = write(tmp_path / "m", form)
     assert is_tiled(card)
-    model = load_tiled(replace(card, trusted=form == "torch-export"))
+    model = load_tiled(replace(card, trusted=form != "state-dict"))
     patches = torch.rand(2, 1, *PATCH)
     with torch.inference_mode():
         expected = network()(patches)
@@ -115,11 +115,46 @@ def test_the_plan_is_that_of_the_card(tmp_path: Path) -> None:
     assert (plan.mirror_axes, plan.outputs, plan.regions) == ((0, 1), 3, ())
 
 
-def test_an_exported_program_is_run_only_if_the_user_trusts_it(tmp_path: Path) -> None:
-    """PyTorch itself warns that such a file may run any program when it is read."""
-    card = write(tmp_path / "m", "torch-export")
-    with pytest.raises(ModelError, match="may run any program"):
+@pytest.mark.parametrize("form", ["torch-export", "torchscript"])
+def test_a_program_is_run_only_if_the_user_trusts_it(form: str, tmp_path: Path) -> None:
+    """Both can do harm as soon as they are read."""
+    card = write(tmp_path / "m", form)
+    with pytest.raises(ModelError, match="is a program"):
         load_tiled(card)
+
+
+class Hostile(torch.nn.Module):
+    """A network that writes a file when it is read, with nothing but a tensor operation."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__()
+        self.target = target
+
+    @torch.jit.export
+    def __getstate__(self) -> tuple[str, bool]:
+        return self.target, self.training
+
+    @torch.jit.export
+    def __setstate__(self, state: tuple[str, bool]) -> None:
+        self.target, self.training = state
+        torch.from_file(self.target, True, 8, dtype=torch.uint8).fill_(65)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([x, x, x], 1)
+
+
+def test_a_torchscript_file_that_writes_files_writes_none(tmp_path: Path) -> None:
+    """Somebody's model would overwrite what the user has."""
+    card = write(tmp_path / "m", "torchscript")
+    victim = tmp_path / "victim"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.script(Hostile(str(victim))).save(str(card.folder / FILES["torchscript"]))
+    victim.unlink(missing_ok=True)
+    entry = replace(card.weights["fold 0"], sha256="")
+    with pytest.raises(ModelError, match="is a program"):
+        load_tiled(replace(card, weights={"fold 0": entry})).members[0]("cpu")
+    assert not victim.exists()
 
 
 def test_a_card_cannot_say_that_it_is_trusted(tmp_path: Path) -> None:

@@ -112,6 +112,9 @@ HOSTILE: dict[str, Callable[[Path], Path]] = {
         d / "x.mha",
         ZERO_SPACING + b"ElementType = MET_UCHAR\nElementDataFile = LOCAL\n" + bytes(64),
     ),
+    "no name": lambda d: d / ("x" * 300),
+    "half an Analyze image": lambda d: _cut(_written(d / "x.img", NOISE)),
+    "TIFF": lambda d: _written(d / "x.tif", NOISE),
     "folder without images": lambda d: _without_images(d / "folder"),
 }
 
@@ -184,7 +187,12 @@ def test_series_that_are_no_regular_block_are_refused(
         read_scan(shared_data / "dicom" / folder)
 
 
-def _dicom_series(folder: Path, positions: list[tuple[float, float, float]], uid: str) -> None:
+def _dicom_series(
+    folder: Path,
+    positions: list[tuple[float, float, float]],
+    uid: str,
+    change: Callable[[int, pydicom.Dataset], None] = lambda _number, _dataset: None,
+) -> None:
     folder.mkdir(exist_ok=True)
     for number, position in enumerate(positions):
         dataset = pydicom.Dataset()
@@ -201,6 +209,7 @@ def _dicom_series(folder: Path, positions: list[tuple[float, float, float]], uid
         dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 16, 15
         dataset.PixelRepresentation = 0
         dataset.PixelData = (np.arange(20, dtype=np.uint16) + 100 * number).tobytes()
+        change(number, dataset)
         dataset.save_as(folder / f"{uid}-{7 - number}.dcm", enforce_file_format=True)
 
 
@@ -230,6 +239,91 @@ def test_missing_and_doubled_slices_are_named(tmp_path: Path, xs: list[float], r
     _dicom_series(tmp_path / "d", _sagittal(xs), "1.2.3")
     with pytest.raises(InputError, match=reason):
         read_scan(tmp_path / "d")
+
+
+def test_slices_with_their_own_rescale_keep_their_values(tmp_path: Path) -> None:
+    """PET and Philips MR scale each slice by itself; rounding would change every measurement."""
+
+    def scale(number: int, dataset: pydicom.Dataset) -> None:
+        dataset.RescaleSlope, dataset.RescaleIntercept = (1.0, 0.5)[number > 0], -1024.0 * number
+
+    _dicom_series(tmp_path / "d", _sagittal([2.0, 1.0, 0.0]), "1.2.3", scale)
+    image = read_scan(tmp_path / "d").image
+    assert [image[1, 0, k] for k in range(3)] == [1.0, 0.5 * 101 - 1024.0, 0.5 * 201 - 2048.0]
+
+
+def test_pixel_spacing_is_never_guessed(tmp_path: Path) -> None:
+    def remove(_number: int, dataset: pydicom.Dataset) -> None:
+        del dataset.PixelSpacing
+
+    def differ(number: int, dataset: pydicom.Dataset) -> None:
+        dataset.PixelSpacing = [1.5, 1.25 + number]
+
+    _dicom_series(tmp_path / "none", _sagittal([0.0, 1.0]), "1.2.3", remove)
+    with pytest.raises(InputError, match="no image"):
+        read_scan(tmp_path / "none")
+    _dicom_series(tmp_path / "mixed", _sagittal([0.0, 1.0]), "1.2.3", differ)
+    with pytest.raises(InputError, match="pixel spacings"):
+        read_scan(tmp_path / "mixed")
+
+
+@pytest.mark.parametrize("value", [["nan", "0", "0"], ["a", "b", "c"]])
+def test_one_bad_file_does_not_spoil_a_series(tmp_path: Path, value: list[str]) -> None:
+    def spoil(number: int, dataset: pydicom.Dataset) -> None:
+        if number == 3:
+            dataset.SeriesNumber = None
+            element = pydicom.DataElement("ImagePositionPatient", "LO", value)
+            dataset["ImagePositionPatient"] = element
+
+    _dicom_series(tmp_path / "d", _sagittal([2.0, 1.0, 0.0, 9.0]), "1.2.3", spoil)
+    assert read_scan(tmp_path / "d").image.GetSize()[2] == 3
+
+
+def _placed_nifti(path: Path, sform: int, qform: int, shift: float = 0.0) -> Path:
+    affine = np.diag([-2.0, 2.0, 2.0, 1.0])
+    image = nib.Nifti1Image(np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6), affine)
+    other = affine.copy()
+    other[0, 3] = shift
+    image.set_qform(affine, qform)
+    image.set_sform(other, sform)
+    nib.save(image, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("sform", "qform", "shift", "rules"),
+    [
+        (1, 1, 0.0, []),
+        (0, 1, 0.0, []),
+        (2, 0, 0.0, []),
+        (0, 0, 0.0, ["scan.no-place"]),
+        (1, 1, 7.0, ["scan.two-places"]),
+    ],
+)
+def test_a_nifti_of_doubtful_place_says_so(
+    tmp_path: Path, sform: int, qform: int, shift: float, rules: list[str]
+) -> None:
+    scan = read_scan(_placed_nifti(tmp_path / "x.nii.gz", sform, qform, shift))
+    assert [finding.rule for finding in scan.findings] == rules
+
+
+def test_real_scans_have_no_doubtful_place(mni_scan: Scan, shared_data: Path) -> None:
+    assert mni_scan.findings == ()
+    for path in ("mr/t1_head.nii.gz", "ct/example_ct.nii.gz"):
+        assert read_scan(shared_data / path).findings == ()
+
+
+def test_a_segmentation_whose_header_is_wrong_is_refused(
+    small_segmentation: Segmentation, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.seg.nrrd"
+    for key, value in (("Segment0_Color", "1 0"), ("Segment0_LabelValue", "7")):
+        write_seg_nrrd(small_segmentation, path)
+        image = sitk.ReadImage(str(path))
+        image.SetMetaData(key, value)
+        sitk.WriteImage(image, str(path))
+        with pytest.raises(InputError, match="segments"):
+            read_segmentation(path)
 
 
 def test_gantry_tilt_is_named_with_its_angle(tmp_path: Path) -> None:

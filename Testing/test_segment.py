@@ -166,6 +166,12 @@ def test_a_device_that_is_not_there_is_refused(mni_scan: Scan) -> None:
         SegmentOptions(device="gpu7")
 
 
+def test_options_that_would_do_nothing_are_refused(mni_scan: Scan) -> None:
+    """A user who sets a memory limit must not be left in the belief that it holds."""
+    with pytest.raises(UsageError, match="has no mirror, max_memory"):
+        segment(mni_scan, find("brain"), SegmentOptions(max_memory=10**6, mirror=True))
+
+
 def test_a_cancelled_run_stops(mni_scan: Scan) -> None:
     cancellation = Cancellation()
     cancellation.cancel()
@@ -200,7 +206,9 @@ def test_a_model_folder_of_ones_own_runs(
 ) -> None:
     folder, card = _model_folder(tmp_path)
     _save_card(folder, card)
-    result = segment(mni_scan, find(str(folder)))
+    with pytest.raises(ModelError, match="is a program"):
+        segment(mni_scan, find(str(folder)))
+    result = segment(mni_scan, dataclasses.replace(find(str(folder)), trusted=True))
     assert sitk.Hash(result.labels) == sitk.Hash(brain.labels)
 
 
@@ -210,10 +218,10 @@ def test_weights_that_are_not_those_of_the_card_do_not_run(mni_scan: Scan, tmp_p
     weights = folder / "mask.pt"
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
     with pytest.raises(ModelError, match="not the file that the model's card means"):
-        segment(mni_scan, find(str(folder)))
+        segment(mni_scan, dataclasses.replace(find(str(folder)), trusted=True))
     weights.unlink()
     with pytest.raises(ModelError, match="weights are not there"):
-        segment(mni_scan, find(str(folder)))
+        segment(mni_scan, dataclasses.replace(find(str(folder)), trusted=True))
 
 
 @pytest.mark.parametrize(

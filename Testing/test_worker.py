@@ -137,6 +137,31 @@ def test_a_bad_request_is_answered_not_fatal(client: Client, request_: dict, kin
     assert ended["message"]
 
 
+def test_jobs_of_one_id_are_refused_and_the_worker_lives(
+    client: Client, small_scan: Scan, tmp_path: Path
+) -> None:
+    request = {
+        "type": "run",
+        "verb": "enhance",
+        "filters": ["denoise.curvature:iterations=3"],
+        "scan": describe_scan(small_scan, tmp_path / "scan.npy"),
+        "output": str(tmp_path / "out.npy"),
+    }
+    for name in ("same", "same", "", "other"):
+        client.send(id=name, **request)
+    ended = []
+    while len(ended) < 4:
+        message = client.next()
+        if message["type"] != "progress":
+            ended.append((message["id"], message["type"]))
+    assert sorted(ended) == [
+        ("", "error"),
+        ("other", "result"),
+        ("same", "error"),
+        ("same", "result"),
+    ]
+
+
 def test_what_is_no_request_is_logged(client: Client) -> None:
     client.process.stdin.write("hello\n")
     client.process.stdin.flush()

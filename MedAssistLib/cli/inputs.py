@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from MedAssistLib.case import Case, Scan
+from MedAssistLib.errors import UsageError
 from MedAssistLib.progress import Progress
 
 
@@ -48,13 +49,26 @@ def _read(paths: list[str], arguments: argparse.Namespace, progress: Progress) -
     from MedAssistLib.files import require_writable
     from MedAssistLib.read import ReadOptions, read_scan
 
-    if arguments.output:
-        require_writable(arguments.output)
+    outputs = [p for p in (arguments.output, getattr(arguments, "probabilities", None)) if p]
+    others = [getattr(arguments, name, None) for name in ("segmentation", "roi_mask")]
+    _require_apart(outputs, [*paths, *(name for name in others if name)])
+    for path in outputs:
+        require_writable(path)
     options = ReadOptions(series=arguments.series, modality=arguments.modality.upper())
     return [
         read_scan(path, options, progress.part("Reading", n / len(paths), (n + 1) / len(paths)))
         for n, path in enumerate(paths)
     ]
+
+
+def _require_apart(outputs: list[Path], inputs: list[str]) -> None:
+    """Refuse an output that would replace an input or another output."""
+    taken = [Path(path).resolve() for path in inputs]
+    for output in outputs:
+        if output.resolve() in taken:
+            hint = "Give the output another name"
+            raise UsageError("is an input and would be replaced", where=output, hint=hint)
+        taken.append(output.resolve())
 
 
 def read_case(arguments: argparse.Namespace, progress: Progress) -> Case:

@@ -12,6 +12,8 @@ from MedAssistLib.case import Code, Segment
 from MedAssistLib.errors import MedAssistError, ModelError
 
 CARD_NAME = "model.json"
+SHIPPED = Path(__file__).parent / "cards"
+"""Folder of the cards that come with MedAssist."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,8 +50,8 @@ def read_scan(
     source = Path(path)
     options = options or ReadOptions()
     progress = (progress or Progress()).part("Reading", 0.0, 1.0)
-    if not source.exists():
-        raise InputError("does not exist", where=source, hint="Check the path")
+    if not str(path) or not _exists(source):
+        raise InputError("does not exist", where=path, hint="Check the path")
     progress.update(0.0)
     if source.is_dir() or is_dicom(source):
         scan = read_series(source, options.series, progress)
@@ -60,3 +60,10 @@ def read_scan(
     scan = checked_values(scan)
     progress.update(1.0)
     return scan
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # A name that is too long for the file system.
+        return False

@@ -6,6 +6,7 @@ Thickness or the order of the files. Series that are not a regular block of slic
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from pydicom.errors import InvalidDicomError
 
 from MedAssistLib.case import Scan
 from MedAssistLib.errors import InputError
+from MedAssistLib.files import readable
 from MedAssistLib.progress import Progress
 
 _TAGS = [
@@ -29,6 +31,8 @@ _TAGS = [
     "Modality",
     "NumberOfFrames",
     "PixelSpacing",
+    "RescaleIntercept",
+    "RescaleSlope",
     "Rows",
     "SeriesInstanceUID",
     "SeriesNumber",
@@ -47,10 +51,12 @@ class _Slice:
     header: pydicom.Dataset
     orientation: npt.NDArray[np.float64]
     position: npt.NDArray[np.float64]
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return int(self.header.Rows), int(self.header.Columns)
+    plane: tuple[float, ...]
+    """Rows, columns and their spacing in mm."""
+    rescale: tuple[float, float]
+    """Slope and intercept (PS3.3 C.7.6.16.2.9, C.11.1)."""
+    number: int
+    """Series Number."""
 
     @property
     def normal(self) -> npt.NDArray[np.float64]:
@@ -61,7 +67,7 @@ def is_dicom(path: Path) -> bool:
     """Tell by the marker after the preamble whether a file is DICOM (PS3.10 section 7.1)."""
     if not path.is_file():
         return False
-    with path.open("rb") as stream:
+    with readable(path) as stream:
         stream.seek(_PREAMBLE)
         return stream.read(4) == b"DICM"
 
@@ -104,8 +110,10 @@ def _find_series(source: Path, progress: Progress) -> dict[str, list[_Slice]]:
         header = _header(path)
         if header is None:
             continue
-        frames += int(header.get("NumberOfFrames", None) or 1) > 1
-        part = _slice(path, header)
+        frames += _many_frames(header)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            part = _slice(path, header)
         if part is not None:
             found[_uid(header)].append(part)
     if not found and frames:
@@ -114,37 +122,48 @@ def _find_series(source: Path, progress: Progress) -> dict[str, list[_Slice]]:
     if not found:
         hint = "Give a folder with DICOM slices, or a NIfTI, NRRD or MetaImage file"
         raise InputError("holds no image that can be read", where=source, hint=hint)
-    return dict(sorted(found.items(), key=lambda item: _series_number(item[1])))
+    return dict(sorted(found.items(), key=lambda item: item[1][0].number))
 
 
 def _header(path: Path) -> pydicom.Dataset | None:
     try:
-        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Odd values are judged where they are used.
+            return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS))
     except (InvalidDicomError, OSError, ValueError, EOFError, AttributeError, KeyError):
         return None
 
 
 def _slice(path: Path, header: pydicom.Dataset) -> _Slice | None:
-    """Return a slice if the file is one: pixels with a place in the patient."""
-    needed = ("Rows", "Columns", "ImageOrientationPatient", "ImagePositionPatient")
-    if any(header.get(name) in (None, "") for name in needed):
+    """Return a slice if the file is one: pixels with a size and a place in the patient."""
+    try:
+        if _many_frames(header):
+            return None
+        orientation = np.array(header.ImageOrientationPatient, dtype=np.float64)
+        position = np.array(header.ImagePositionPatient, dtype=np.float64)
+        spacing = [float(value) for value in header.PixelSpacing]
+        plane = (int(header.Rows), int(header.Columns), *spacing)
+        rescale = (float(header.get("RescaleSlope", 1)), float(header.get("RescaleIntercept", 0)))
+        number = int(header.get("SeriesNumber", None) or 0)
+    except (AttributeError, TypeError, ValueError):
         return None
-    if int(header.get("NumberOfFrames", None) or 1) > 1:
+    if orientation.shape != (6,) or position.shape != (3,) or len(spacing) != 2:
         return None
-    orientation = np.array(header.ImageOrientationPatient, dtype=np.float64)
-    position = np.array(header.ImagePositionPatient, dtype=np.float64)
-    if orientation.shape != (6,) or position.shape != (3,):
+    if not np.isfinite([*orientation, *position, *plane, *rescale]).all() or min(plane) <= 0:
         return None
-    return _Slice(path, header, orientation, position)
+    return _Slice(path, header, orientation, position, plane, rescale, number)
+
+
+def _many_frames(header: pydicom.Dataset) -> bool:
+    try:
+        return int(header.get("NumberOfFrames", None) or 1) > 1
+    except (TypeError, ValueError):
+        return False
 
 
 def _uid(header: pydicom.Dataset) -> str:
     """Return the series' UID; some de-identification tools remove it, and then it is empty."""
     return str(header.get("SeriesInstanceUID", None) or "")
-
-
-def _series_number(slices: list[_Slice]) -> int:
-    return int(slices[0].header.get("SeriesNumber", None) or 0)
 
 
 def _choose(source: Path, series: dict[str, list[_Slice]], choice: str) -> list[_Slice]:
@@ -167,8 +186,8 @@ def _ordered(source: Path, slices: list[_Slice]) -> list[_Slice]:
     first = slices[0]
     for other in slices:
         turned = np.abs(other.orientation - first.orientation).max() > _TURNED
-        if turned or other.size != first.size:
-            what = "mixes slices of several orientations or sizes"
+        if turned or not np.allclose(other.plane, first.plane, rtol=1e-4):
+            what = "mixes slices of several orientations, sizes or pixel spacings"
             hint = "Split it into its stacks and read one of them"
             raise InputError(what, where=source, hint=hint)
     ordered = sorted(slices, key=lambda part: float(part.position @ first.normal))
@@ -199,6 +218,9 @@ def _load(source: Path, ordered: list[_Slice]) -> sitk.Image:
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames([str(part.path) for part in ordered])
+    if any(part.rescale != ordered[0].rescale for part in ordered):
+        # ITK takes the first slice's pixel type for all, and would round or wrap the others.
+        reader.SetOutputPixelType(sitk.sitkFloat32)
     try:
         image: sitk.Image = reader.Execute()
     except RuntimeError as error:

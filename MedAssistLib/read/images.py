@@ -6,10 +6,10 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from MedAssistLib.case import Scan
+from MedAssistLib.case import Finding, Scan
 from MedAssistLib.errors import InputError, ResourceError
+from MedAssistLib.files import readable
 from MedAssistLib.read.nifti import check_nifti, is_nifti
-from MedAssistLib.read.values import gaps_finding
 
 MODALITY_KEY = "modality"
 
@@ -26,20 +26,19 @@ def read_image_file(path: Path, modality: str = "") -> Scan:
     Raises:
         InputError: If it is missing, damaged, of an unknown format, or not a 3-D scalar volume.
     """
-    image, gaps = read_image(path)
+    image, findings = read_image(path)
     stated = image.GetMetaData(MODALITY_KEY) if image.HasMetaDataKey(MODALITY_KEY) else ""
     for key in image.GetMetaDataKeys():
         image.EraseMetaData(key)
-    findings = (gaps_finding(gaps, image.GetNumberOfPixels(), 0.0),) if gaps else ()
     kind = modality or stated
     return Scan(image=image, modality=kind, name=stem(path), source=path, findings=findings)
 
 
-def read_image(path: Path) -> tuple[sitk.Image, int]:
+def read_image(path: Path) -> tuple[sitk.Image, tuple[Finding, ...]]:
     """Read an image with its metadata, refusing what ITK would read as something it is not.
 
     Returns:
-        The image, and how many voxels ITK read as 0 because they were not finite.
+        The image, and what was odd about the file.
 
     Raises:
         InputError: If it is missing, damaged, of an unknown format, or has no usable spacing.
@@ -47,9 +46,12 @@ def read_image(path: Path) -> tuple[sitk.Image, int]:
     """
     if not path.is_file():
         raise InputError("does not exist", where=path, hint="Check the path")
-    if path.stat().st_size == 0:
-        raise InputError("is empty", where=path, hint="Copy or export it again")
-    gaps = check_nifti(path) if is_nifti(path) else 0
+    with readable(path) as stream:
+        if not stream.read(1):
+            raise InputError("is empty", where=path, hint="Copy or export it again")
+    if not path.name.lower().endswith(_SUFFIXES):
+        raise _unknown(path)
+    findings = check_nifti(path) if is_nifti(path) else ()
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
         image: sitk.Image = sitk.ReadImage(str(path))
@@ -59,7 +61,7 @@ def read_image(path: Path) -> tuple[sitk.Image, int]:
         spacing = " × ".join(f"{s:g}" for s in image.GetSpacing())
         hint = "Correct its header or export it again"
         raise InputError(f"has an impossible voxel spacing ({spacing} mm)", where=path, hint=hint)
-    return image, gaps
+    return image, findings
 
 
 def stem(path: Path) -> str:
@@ -70,14 +72,18 @@ def stem(path: Path) -> str:
     return path.stem or path.name
 
 
+def _unknown(path: Path) -> InputError:
+    hint = "MedAssist reads NIfTI, NRRD, MetaImage and DICOM"
+    return InputError("is not an image that can be read", where=path, hint=hint)
+
+
 def _explained(path: Path, message: str) -> InputError | ResourceError:
     """Say in plain words what ITK said in its own."""
     if "Failed to allocate memory" in message or "bad allocation" in message:
         hint = "Close other programs, or check that its header gives the right size"
         return ResourceError("does not fit into memory", where=path, hint=hint)
     if "Unable to determine ImageIO reader" in message:
-        hint = "MedAssist reads NIfTI, NRRD, MetaImage and DICOM"
-        return InputError("is not an image that can be read", where=path, hint=hint)
+        return _unknown(path)
     if "pacing" in message:
         hint = "Correct its header or export it again"
         return InputError("has an impossible voxel spacing", where=path, hint=hint)

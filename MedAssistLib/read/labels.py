@@ -15,6 +15,7 @@ from MedAssistLib import geometry
 from MedAssistLib.case import Point, Scan, Segment, Segmentation
 from MedAssistLib.errors import InputError
 from MedAssistLib.read.images import read_image, stem
+from MedAssistLib.read.values import GAPS_RULE
 from MedAssistLib.terminology import from_slicer
 
 _MOST_LABELS = 1000
@@ -37,17 +38,22 @@ def read_segmentation(path: str | os.PathLike[str], scan: Scan | None = None) ->
             labels to be a segmentation, has segments that overlap, or is not on the scan's grid.
     """
     source = Path(path)
-    image, gaps = read_image(source)
-    if gaps:
+    image, findings = read_image(source)
+    if any(finding.rule == GAPS_RULE for finding in findings):
         hint = "Give a label image: whole numbers, 0 for the background"
-        raise InputError(f"has {gaps} voxels that are not numbers", where=source, hint=hint)
-    segments, layers = _described(image)
+        raise InputError("has voxels that are not numbers", where=source, hint=hint)
+    try:
+        segments, layers = _described(image)
+    except (ValueError, IndexError) as error:
+        hint = "Save it again in Slicer"
+        raise InputError("describes its segments wrongly", where=source, hint=hint) from error
     if image.GetNumberOfComponentsPerPixel() > 1:
         image, segments = _merged(source, image, segments, layers)
     labels = _whole_numbers(source, image)
     for key in labels.GetMetaDataKeys():
         labels.EraseMetaData(key)
     named = segments or _numbered(source, labels)
+    _require_described(source, labels, named)
     if scan is not None:
         labels = _placed(source, labels, scan)
     return Segmentation(labels=labels, segments=named, made_by=f"file {stem(source)}")
@@ -113,6 +119,9 @@ def _merged(
     stack = sitk.GetArrayViewFromImage(image)
     flat = np.zeros(stack.shape[:3], dtype=np.int16)
     for number, (segment, layer) in enumerate(zip(segments, layers, strict=True), 1):
+        if layer >= stack.shape[-1]:
+            what = f'describes "{segment.name}" in a layer that it does not have'
+            raise InputError(what, where=source, hint="Save it again in Slicer")
         mask = stack[..., layer] == segment.label
         if flat[mask].any():
             hint = "Make the segments exclusive in Slicer's Segment Editor, then save again"
@@ -142,6 +151,15 @@ def _smallest(image: sitk.Image, array: npt.NDArray[np.generic]) -> sitk.Image:
     if array.max() > np.iinfo(np.int16).max or array.min() < np.iinfo(np.int16).min:
         pixel = sitk.sitkInt32
     return image if image.GetPixelID() == pixel else sitk.Cast(image, pixel)
+
+
+def _require_described(source: Path, labels: sitk.Image, segments: tuple[Segment, ...]) -> None:
+    """Refuse voxels that would vanish because no segment has their value."""
+    known = {0, *(segment.label for segment in segments)}
+    unknown = [int(v) for v in np.unique(sitk.GetArrayViewFromImage(labels)) if int(v) not in known]
+    if unknown:
+        what = f"has voxels of value {unknown[0]}, which none of its segments has"
+        raise InputError(what, where=source, hint="Save it again in Slicer")
 
 
 def _numbered(source: Path, labels: sitk.Image) -> tuple[Segment, ...]:

@@ -12,6 +12,8 @@ from MedAssistLib import geometry
 from MedAssistLib.case import Evidence, Finding, Scan, Severity
 from MedAssistLib.errors import InputError
 
+GAPS_RULE = "scan.not-a-number"
+
 _NOTABLE_SHARE = 0.001
 
 
@@ -42,7 +44,7 @@ def gaps_finding(count: int, voxels: int, value: float) -> Finding:
     """Return the finding that ``count`` of ``voxels`` were not finite and were set to ``value``."""
     share = count / voxels
     return Finding(
-        rule="scan.not-a-number",
+        rule=GAPS_RULE,
         severity=Severity.REVIEW if share > _NOTABLE_SHARE else Severity.INFO,
         title=f"{count} voxels ({share:.2g} of the scan) are not numbers; set to {value:g}.",
         explanation="Programs write NaN or infinity where they have no value; "

@@ -96,6 +96,7 @@ def segment_in_detail(
     progress = progress or Progress()
     began = time.perf_counter()
     _check(scans, card)
+    _check_options(card, options)
     segments = _wanted(card, options.classes)
     progress.part("Loading the model", 0.0, 0.1).update(0.0)
     device = _device(options)
@@ -183,6 +184,18 @@ def _check(scans: Sequence[Scan], card: ModelCard) -> None:
         if scan.modality and card.modality and scan.modality != card.modality:
             what = f"is {scan.modality}, but the model {card.name} is for {card.modality}"
             raise ModelError(what, where=scan.source or scan.name, hint="Choose another model")
+
+
+def _check_options(card: ModelCard, options: SegmentOptions) -> None:
+    """Refuse options of patch-wise models for a model that sees the whole scan."""
+    if formats.is_tiled(card):
+        return
+    names = ("orientation", "step", "mirror", "reduced", "max_memory", "backend", "probabilities")
+    plain = SegmentOptions()
+    given = [name for name in names if getattr(options, name) != getattr(plain, name)]
+    if given:
+        what = f"the model {card.name} sees the whole scan at once and has no {', '.join(given)}"
+        raise UsageError(what, hint="Leave these options away")
 
 
 def _wanted(card: ModelCard, names: tuple[str, ...]) -> tuple[Segment, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any, TextIO
 
 from MedAssistLib import __version__
-from MedAssistLib.errors import MedAssistError, ResourceError
+from MedAssistLib.errors import MedAssistError, ResourceError, UsageError
 from MedAssistLib.progress import Cancellation, Progress, ProgressEvent
 from MedAssistLib.worker.cache import ModelCache
 from MedAssistLib.worker.jobs import run
@@ -53,12 +53,19 @@ class Worker:
             self._send({"type": "log", "message": f"not a request: {line.strip()[:200]}"})
             return True
         if kind == "run":
-            name = str(request.get("id", ""))
-            self._cancellations[name] = Cancellation()
-            self._waiting.put(request | {"id": name})
+            self._queue(request)
         elif kind == "cancel" and (job := self._cancellations.get(str(request.get("id", "")))):
             job.cancel()
         return bool(kind != "shutdown")
+
+    def _queue(self, request: dict[str, Any]) -> None:
+        name = str(request.get("id", ""))
+        if not name or name in self._cancellations:
+            what = "another job has this id" if name else "the job has no id"
+            self._send({"id": name, **_error(UsageError(what, hint="Give each job its own"))})
+            return
+        self._cancellations[name] = Cancellation()
+        self._waiting.put(request | {"id": name})
 
     def _work(self) -> None:
         while (request := self._waiting.get()) is not None:

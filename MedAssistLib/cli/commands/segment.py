@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,9 +92,17 @@ def _options(arguments: argparse.Namespace) -> SegmentOptions:
         step=arguments.step,
         mirror=arguments.mirror,
         reduced={"auto": None, "full": False, "reduced": True}[arguments.precision],
-        max_memory=None if limit is None else int(limit * _GIGABYTE),
+        max_memory=None if limit is None else _bytes(limit),
         probabilities=arguments.probabilities is not None,
     )
+
+
+def _bytes(gigabytes: float) -> int:
+    if not math.isfinite(gigabytes):
+        raise UsageError(
+            f"--max-memory {gigabytes} is not a size", hint="Give gigabytes, such as 8"
+        )
+    return int(gigabytes * _GIGABYTE)
 
 
 def _list(text: str) -> tuple[str, ...]:
@@ -108,10 +117,13 @@ def _region(arguments: argparse.Namespace) -> tuple[Point, Point] | None:
     if not arguments.roi:
         return None
     try:
-        x0, x1, y0, y1, z0, z1 = (float(value) for value in arguments.roi.split(","))
-    except ValueError as error:
+        values = [float(value) for value in arguments.roi.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != 6 or not all(map(math.isfinite, values)):
         hint = "Give six numbers in LPS millimetres: x0,x1,y0,y1,z0,z1"
-        raise UsageError(f"--roi {arguments.roi} is not a box", hint=hint) from error
+        raise UsageError(f"--roi {arguments.roi} is not a box", hint=hint)
+    x0, x1, y0, y1, z0, z1 = values
     return (x0, y0, z0), (x1, y1, z1)
 
 

@@ -15,7 +15,7 @@ import torch
 
 from MedAssistLib.errors import ModelError
 from MedAssistLib.models.card import ModelCard
-from MedAssistLib.models.formats.torchscript import read_script
+from MedAssistLib.models.formats.torchscript import read_script, require_trust
 from MedAssistLib.models.weights import locate
 from MedAssistLib.progress import Progress
 from MedAssistLib.volumes import largest_component
@@ -31,6 +31,7 @@ class BoxAndMask:
     """The two networks with the settings of their card."""
 
     def __init__(self, card: ModelCard, device: str) -> None:
+        require_trust(card)
         self._card = card
         self._device = torch.device(device)
         self._box_network = read_script(locate(card, "box"), device)

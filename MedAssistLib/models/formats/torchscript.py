@@ -1,7 +1,8 @@
 """Networks that were saved with their program: TorchScript, and ``torch.export``'s ``.pt2``.
 
-TorchScript's programs can only compute with tensors. Reading a ``.pt2``, however, lets PyTorch
-unpickle and evaluate what the file holds, which may be any program.
+Both are programs. TorchScript has no Python, but its tensor operations can write files, already
+when it is read; reading a ``.pt2`` lets PyTorch unpickle and evaluate what it holds. So they run
+only if the user trusts them, or if MedAssist ships their card, which has their SHA-256.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 import torch
 
 from MedAssistLib.errors import ModelError
-from MedAssistLib.models.card import ModelCard
+from MedAssistLib.models.card import SHIPPED, ModelCard
 from MedAssistLib.models.checkpoints import DAMAGE
 from MedAssistLib.models.formats.own_plan import read_plan
 from MedAssistLib.models.plan import Network, TiledModel
@@ -32,15 +33,24 @@ def load(card: ModelCard) -> TiledModel:
     Raises:
         ModelError: If its files are missing, unsafe, or do not fit the card.
     """
+    require_trust(card)
     paths = [locate(card, role) for role in card.weights]
-    read: Callable[[Path, str], Network] = read_script
-    if card.format == EXPORTED:
-        read = _read_exported
-        if not card.trusted:
-            what = "is a torch.export file, which may run any program when it is read"
-            hint = "Ask its author for TorchScript or plain weights, or see --trust"
-            raise ModelError(what, where=paths[0], hint=hint)
+    exported = card.format == EXPORTED
+    read: Callable[[Path, str], Network] = _read_exported if exported else read_script
     return TiledModel(plan=read_plan(card), members=tuple(partial(read, path) for path in paths))
+
+
+def require_trust(card: ModelCard) -> None:
+    """Refuse a model that is a program, unless its card is shipped or the user trusts it.
+
+    Raises:
+        ModelError: If neither is so.
+    """
+    if card.trusted or card.folder.parent == SHIPPED:
+        return
+    what = "is a program (TorchScript or torch.export), which may do anything when it is read"
+    hint = "Ask its author for plain weights, or see --trust"
+    raise ModelError(what, where=card.folder, hint=hint)
 
 
 def read_script(path: Path, device: str) -> Any:
