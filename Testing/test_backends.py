@@ -49,6 +49,19 @@ class Restless(nn.Module):
         return x + torch.rand_like(x)
 
 
+class Residual(nn.Module):
+    """A network with group norms beside a skip, as MONAI's residual ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv3d(1, 8, 3, padding=1), nn.Conv3d(8, 8, 3, padding=1)
+        self.norm = nn.GroupNorm(4, 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.first(x)
+        return (x + self.norm(self.second(x))).relu()
+
+
 class Lost(nn.Module):
     """A network whose scores are no numbers."""
 
@@ -119,6 +132,36 @@ def test_openvino_gives_the_scores_of_pytorch(kind: str, dimensions: int, inputs
     network = unet(kind, dimensions, inputs)
     runner = prepared(network, wanted(dimensions, inputs))
     require_same(runner, network, patches(dimensions, inputs, count=3), 1e-5)
+
+
+def test_full_precision_is_kept_over_large_patches() -> None:
+    """Carelessly summed, norms over millions of voxels drift, and voxels get another label."""
+    torch.manual_seed(0)
+    norm = nn.InstanceNorm3d(16, affine=True)
+    network = nn.Sequential(nn.Conv3d(1, 16, 3), norm, nn.Conv3d(16, 1, 3)).eval()
+    how = Wanted(channels=1, patch=(128, 128, 128), device="cpu", reduced=False)
+    require_same(prepared(network, how), network, torch.randn((1, 1, 128, 128, 128)), 5e-5)
+    assert "forward" not in vars(norm)
+
+
+@pytest.mark.parametrize("reduced", [False, True])
+def test_residual_networks_with_group_norms_run(reduced: bool) -> None:
+    """OpenVINO takes the whole program down where a group norm stands before a sum."""
+    network = Residual().eval()
+    runner = prepared(network, wanted(reduced=reduced))
+    require_same(runner, network, patches(), 0.05 if reduced else 1e-5)
+    reason = "(OpenVINO crashes on group norms in TorchScript)"
+    assert backends.prepare(scripted(network), wanted()).name.endswith(reason)
+
+
+def test_a_network_that_crashed_openvino_is_left_to_pytorch(folder: Path) -> None:
+    """The worker would die at every attempt."""
+    network = counting()
+    prepared(network)
+    (path,) = folder.iterdir()
+    path.rename(path.with_suffix(".crashed"))
+    runner = backends.prepare(counting(), wanted())
+    assert "(OpenVINO crashed on this network; delete " in runner.name
 
 
 def test_torchscript_runs_too() -> None:
@@ -235,7 +278,7 @@ def test_what_openvino_cannot_run_right_pytorch_runs(
         runner = backends.prepare(network, wanted())
         assert runner.network is network
         assert runner.name.endswith(f"({reason})")
-    assert not folder.exists()
+    assert not list(folder.glob("*"))
 
 
 def test_another_device_is_pytorchs() -> None:

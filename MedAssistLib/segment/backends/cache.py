@@ -6,7 +6,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 import MedAssistLib
 from MedAssistLib.errors import ResourceError
 from MedAssistLib.files import make_folder, replacing
+from MedAssistLib.segment.backends.contract import UnfitError
 
 FOLDER_VARIABLE = "MEDASSIST_CACHE"
 _SUFFIX = ".network"
@@ -101,6 +102,31 @@ def write(path: Path | None, content: Callable[[], bytes]) -> None:
             stream.write(hashlib.sha256(made).digest())
             stream.write(made)
         _keep_within(path.parent)
+
+
+@contextmanager
+def marked(path: Path | None) -> Iterator[None]:
+    """Refuse what took the whole program down the last time: a converter in C++ can crash.
+
+    Args:
+        path: Where the converted network belongs.
+
+    Raises:
+        UnfitError: If the last time did not come to its end.
+    """
+    mark = path.with_suffix(".crashed") if path else None
+    if mark and mark.exists():
+        raise UnfitError(f"OpenVINO crashed on this network; delete {mark} to try again")
+    with suppress(ResourceError, OSError):
+        if mark:
+            make_folder(mark.parent)
+            mark.touch()
+    try:
+        yield
+    finally:
+        if mark:
+            with suppress(OSError):
+                mark.unlink(missing_ok=True)
 
 
 def _keep_within(folder: Path) -> None:
