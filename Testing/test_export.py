@@ -126,8 +126,9 @@ def test_a_name_that_would_break_the_header_does_not(
 ) -> None:
     odd = Segment(label=1, name="a|b:=c\nd", colour=(0, 0, 0), type=Code("1", "SCT", "x~y^z|w"))
     path = tmp_path / "x.seg.nrrd"
-    write_seg_nrrd(Segmentation(labels=small_segmentation.labels, segments=(odd,)), path)
-    (again,) = read_segmentation(path).segments
+    both = (odd, small_segmentation.segments[1])
+    write_seg_nrrd(Segmentation(labels=small_segmentation.labels, segments=both), path)
+    again, _ = read_segmentation(path).segments
     assert again.name == "a|b:=c d"
     assert again.type == Code("1", "SCT", "x-y-z-w")
 
