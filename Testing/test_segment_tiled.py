@@ -83,12 +83,17 @@ def test_a_region_is_segmented_as_the_scan_cut_to_it_and_the_rest_is_empty(
     model: str, ct: Scan
 ) -> None:
     card = find(model)
-    cut = ct.image[8:24, 6:28, 4:18]
+    upright = sitk.Image(ct.image)
+    upright.SetDirection(np.eye(3).ravel().tolist())
+    scan, cut = Scan(image=upright, modality="CT"), upright[8:24, 6:28, 4:18]
     box = geometry.box_lps(cut, (0, 0, 0), cut.GetSize())
-    result = segment(ct, card, SegmentOptions(region=box)).labels
-    assert geometry.same_grid(result, ct.image)
+    result = segment(scan, card, SegmentOptions(region=box)).labels
+    assert geometry.same_grid(result, upright)
     values = sitk.GetArrayFromImage(result)
-    assert np.any(values)
+    alone = segment(Scan(image=cut, modality="CT"), card).labels
+    assert np.array_equal(values[4:18, 6:28, 8:24], sitk.GetArrayViewFromImage(alone))
+    values[4:18, 6:28, 8:24] = 0
+    assert not values.any()
     with pytest.raises(InputError, match="region"):
         segment(ct, card, SegmentOptions(region=((900.0, 900.0, 900.0), (950.0, 950.0, 950.0))))
 

@@ -12,6 +12,9 @@ from MedAssistLib import geometry
 from MedAssistLib.case import Point
 from MedAssistLib.errors import InputError
 
+# Voxels: a box that ends on a voxel's edge, but for rounding, does not take the next one.
+_ROUNDING = 1e-3
+
 Slices = tuple[slice, slice, slice]
 Value = TypeVar("Value", bound=np.generic)
 
@@ -30,8 +33,8 @@ def region_slices(image: sitk.Image, box: tuple[Point, Point]) -> Slices:
     corners = np.array(np.meshgrid(*zip(low, high, strict=True))).reshape(3, -1)
     matrix = np.linalg.inv(geometry.index_to_lps(image))
     indices = matrix[:3, :3] @ corners + matrix[:3, 3:]
-    start = np.maximum(np.floor(indices.min(axis=1) + 0.5), 0).astype(int)
-    stop = np.minimum(np.ceil(indices.max(axis=1) + 0.5), image.GetSize()).astype(int)
+    start = np.maximum(np.floor(indices.min(axis=1) + 0.5 + _ROUNDING), 0).astype(int)
+    stop = np.minimum(np.ceil(indices.max(axis=1) + 0.5 - _ROUNDING), image.GetSize()).astype(int)
     if (stop - start < 2).any():
         hint = "Give a box within the scan, in LPS millimetres"
         raise InputError("the region holds too little of the scan", hint=hint)
