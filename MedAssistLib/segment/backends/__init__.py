@@ -43,6 +43,7 @@ def prepare(
 
 def _torch(network: Network, wanted: Wanted) -> Runner:
     name = f"PyTorch {torch.__version__.partition('+')[0]}"
+    _channels_last(network, wanted)
     if not wanted.reduced:
         return Runner(network=network, name=name)
     kind = wanted.device.partition(":")[0]
@@ -53,6 +54,15 @@ def _torch(network: Network, wanted: Wanted) -> Runner:
             return network(patches)
 
     return Runner(network=run, name=f"{name} in {str(dtype).removeprefix('torch.')}")
+
+
+def _channels_last(network: Network, wanted: Wanted) -> None:
+    """Lay the weights out as PyTorch's convolutions on a processor like them; no value changes."""
+    if isinstance(network, torch.jit.ScriptModule) or not isinstance(network, torch.nn.Module):
+        return
+    if wanted.device == "cpu":
+        flat = len(wanted.patch) == 2
+        network.to(memory_format=torch.channels_last if flat else torch.channels_last_3d)
 
 
 def _go_on() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -25,6 +26,8 @@ from MedAssistLib.segment.backends.stopping import stoppable
 _TOLERANCE = {"f32": 1e-3, "bf16": 5e-2, "f16": 5e-2}
 _NAMES = {"f32": "", "bf16": " in bfloat16", "f16": " in float16"}
 _LOOK_MS = 50
+# Voxels of a patch above which it matters how a norm adds them up.
+_ROWS_ABOVE = 80**3
 _INSTANCE_NORMS = (torch.nn.InstanceNorm1d, torch.nn.InstanceNorm2d, torch.nn.InstanceNorm3d)
 
 
@@ -150,7 +153,8 @@ def _convert(  # noqa: PLR0913, PLR0917
     size = (1, wanted.channels, *wanted.patch)
     noise = torch.randn(size, generator=torch.Generator().manual_seed(0))
     precision = config["INFERENCE_PRECISION_HINT"]
-    with stoppable([network], check), _with_rows(network, full=precision == "f32"):
+    rows = precision == "f32" and math.prod(wanted.patch) > _ROWS_ABOVE
+    with stoppable([network], check), _norms_of_openvino(network, rows=rows):
         traced, expected = _trace(network, noise)
     frontend = FrontEndManager().load_by_framework("pytorch")
     decoder = TorchScriptPythonDecoder(traced, example_input=(noise,))
@@ -169,24 +173,29 @@ def _convert(  # noqa: PLR0913, PLR0917
 
 
 @contextmanager
-def _with_rows(network: torch.nn.Module, *, full: bool) -> Iterator[None]:
-    """Let norms see what they even out as rows of voxels, which is the same to them.
+def _norms_of_openvino(network: torch.nn.Module, *, rows: bool) -> Iterator[None]:
+    """Write norms as OpenVINO takes them: instance norms, of rows of voxels where that is better.
 
     OpenVINO 2026.4 crashes where a group norm stands before a sum, as in residual networks. And it
-    adds up a row in parts, but a block voxel by voxel: over 96 voxels a side, that put the scores
-    of a U-Net off by 1e-4 of the largest instead of 5e-6. The rows take a sixth more time, which
-    only full precision is worth.
+    adds up a row in parts, but a block voxel by voxel: that put the scores of a U-Net off by 1e-5
+    of the largest over 64 voxels a side, and by 5e-5 over 96, instead of 2e-6. The rows take a
+    sixth more time, which only full precision in large patches is worth.
     """
-    kinds = (torch.nn.GroupNorm, *(_INSTANCE_NORMS if full else ()))
+    kinds = (torch.nn.GroupNorm, *_INSTANCE_NORMS)
     found = [norm for norm in network.modules() if isinstance(norm, kinds)]
     norms = {norm for norm in found if not getattr(norm, "track_running_stats", False)}
     for norm in norms:
-        vars(norm)["forward"] = partial(_in_rows, norm)
+        grouped = isinstance(norm, torch.nn.GroupNorm)
+        vars(norm)["forward"] = partial(_in_rows if rows or grouped else _in_blocks, norm)
     try:
         yield
     finally:
         for norm in norms:
             del vars(norm)["forward"]
+
+
+def _in_blocks(norm: Any, x: torch.Tensor) -> torch.Tensor:
+    return functional.instance_norm(x, weight=norm.weight, bias=norm.bias, eps=norm.eps)
 
 
 def _in_rows(norm: Any, x: torch.Tensor) -> torch.Tensor:
