@@ -1,5 +1,8 @@
 # Two commands for a newcomer: `make demo` and `make test`. On Debian and Ubuntu they need
 #   sudo apt-get install -y git make python3-venv libegl1 libgl1-mesa-dri
+# The tests drive the panel with a real Qt, which needs besides
+#   sudo apt-get install -y libgl1 libxkbcommon0 libdbus-1-3 libfontconfig1 libglib2.0-0 fonts-dejavu-core
+# `make panel` shows the panel without Slicer.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -9,10 +12,13 @@ INSTALL := $(BIN)/python $(PIP_INSTALL)
 PARITY_VENV ?= .venv-parity
 PARITY_PYTHON := $(PARITY_VENV)/bin/python
 
-.PHONY: demo test test-parity lint clean
+.PHONY: demo panel test test-parity lint clean
 
 demo: $(VENV)/.demo
 	$(BIN)/medassist demo -o demo-output
+
+panel: $(VENV)/.dev
+	$(BIN)/python -m Testing.host $(VOLUME)
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest

@@ -6,8 +6,9 @@ repository::
     .venv-parity/bin/python Testing/benchmarks/engine.py --case small --repeats 3
 
 Every run is a process of its own, the programs in turn; "cold" is all of it with the imports,
-"warm" a second run in the same process. The network (about 16 million parameters, 25 classes, 3 mm)
-is fitted to the scan's reference labels for some minutes first and kept in ``--folder``.
+"warm" a second run in the same process. No process may take more than nine tenths of the machine's
+memory: what wants more is told as failed. The network (about 16 million parameters) is fitted to
+the scan's reference labels for some minutes first and kept in ``--folder``.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ import argparse
 import json
 import os
 import platform
+import resource
 import statistics
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,169 +31,35 @@ import SimpleITK as sitk
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "ct"
-CLASSES, SPACING, PATCH = 24, 3.0, 64
-LOW, HIGH, MEAN, DEVIATION = -900.0, 600.0, 0.0, 250.0
-SIZES = {"small": None, "full": (512, 512, 200)}
-PROGRAMS = ("medassist", "medassist-reduced", "nnunet", "monai")
-ARGUMENTS = {
-    "n_stages": 5,
-    "features_per_stage": [32, 64, 128, 256, 320],
-    "conv_op": "torch.nn.modules.conv.Conv3d",
-    "kernel_sizes": [[3, 3, 3]] * 5,
-    "strides": [[1, 1, 1], *[[2, 2, 2]] * 4],
-    "n_conv_per_stage": [2] * 5,
-    "n_conv_per_stage_decoder": [2] * 4,
-    "conv_bias": True,
-    "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
-    "norm_op_kwargs": {"eps": 1e-5, "affine": True},
-    "dropout_op": None,
-    "dropout_op_kwargs": None,
-    "nonlin": "torch.nn.LeakyReLU",
-    "nonlin_kwargs": {"inplace": True},
-}
-CLASS_NAME = "dynamic_network_architectures.architectures.unet.PlainConvUNet"
+from Testing.benchmarks import engine_case
+from Testing.benchmarks.engine_case import CASES, PATCH, Case
+
+_MEMORY_SHARE = 0.9
 
 
-def scan_and_labels() -> tuple[sitk.Image, sitk.Image]:
-    """Return the small part of the trunk CT and its 24 largest structures, labelled 1 to 24."""
-    scan = sitk.ReadImage(str(DATA / "example_ct_sm.nii.gz"))
-    image = sitk.ReadImage(str(DATA / "example_seg.nii.gz"))
-    labels = sitk.GetArrayFromImage(image)
-    order = np.argsort(np.bincount(labels.ravel())[1:])[::-1][:CLASSES] + 1
-    table = np.zeros(int(labels.max()) + 1, dtype=np.uint8)
-    table[order] = np.arange(1, CLASSES + 1)
-    small = sitk.GetImageFromArray(table[labels])
-    small.CopyInformation(image)
-    return scan, small
+@dataclass(frozen=True)
+class Task:
+    """What a program is given: a model's folder, a scan, where to write, a device, the case."""
+
+    model: Path
+    scan: Path
+    out: Path
+    device: str
+    case: Case
 
 
-def fit(folder: Path, steps: int) -> None:
-    """Fit the network to the labelled part and write it as nnU-Net would."""
-    import torch
-    from torch.nn import functional
-
-    from MedAssistLib.models.networks import build_network
-
-    scan, labels = (sitk.GetArrayFromImage(i) for i in scan_and_labels())
-    values = torch.from_numpy((np.clip(scan, LOW, HIGH).astype(np.float32) - MEAN) / DEVIATION)
-    truth = torch.from_numpy(labels.astype(np.int64))
-    torch.manual_seed(0)
-    network = build_network(CLASS_NAME, ARGUMENTS, inputs=1, outputs=CLASSES + 1)
-    network = network.to_empty(device="cpu")
-    for module in network.modules():
-        if hasattr(module, "reset_parameters"):
-            module.reset_parameters()
-    optimiser = torch.optim.AdamW(network.parameters(), 5e-4)
-    random = np.random.default_rng(0)
-    depth = min(48, values.shape[0] // 16 * 16)
-    began = time.perf_counter()
-    for step in range(steps):
-        ends = zip(values.shape, (depth, 48, 48), strict=True)
-        starts = [(int(random.integers(0, n - d + 1)), d) for n, d in ends]
-        box = tuple(slice(start, start + d) for start, d in starts)
-        scores = network(values[box][None, None])
-        loss = functional.cross_entropy(scores, truth[box][None])
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        if step % 10 == 0:
-            seconds = time.perf_counter() - began
-            print(f"fit: step {step}, loss {loss.item():.3f}, {seconds:.0f} s", file=sys.stderr)
-    write_model(folder, dict(network.state_dict()))
-
-
-def write_model(folder: Path, weights: dict[str, Any]) -> None:
-    """Write the folder of a trained model in nnU-Net's format."""
-    import torch
-
-    splines = {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None}
-    configuration = {
-        "data_identifier": "nnUNetPlans_3d_fullres",
-        "preprocessor_name": "DefaultPreprocessor",
-        "batch_size": 2,
-        "patch_size": [PATCH] * 3,
-        "median_image_size_in_voxels": [112.0, 101.0, 122.0],
-        "spacing": [SPACING] * 3,
-        "normalization_schemes": ["CTNormalization"],
-        "use_mask_for_norm": [False],
-        "resampling_fn_data": "resample_data_or_seg_to_shape",
-        "resampling_fn_seg": "resample_data_or_seg_to_shape",
-        "resampling_fn_data_kwargs": splines,
-        "resampling_fn_seg_kwargs": {**splines, "is_seg": True, "order": 1},
-        "resampling_fn_probabilities": "resample_data_or_seg_to_shape",
-        "resampling_fn_probabilities_kwargs": {**splines, "order": 1},
-        "architecture": {
-            "network_class_name": CLASS_NAME,
-            "arch_kwargs": ARGUMENTS,
-            "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
-        },
-        "batch_dice": False,
-    }
-    intensities = {
-        "max": 1000.0, "mean": MEAN, "median": MEAN, "min": -1000.0,
-        "percentile_00_5": LOW, "percentile_99_5": HIGH, "std": DEVIATION,
-    }  # fmt: skip
-    plans = {
-        "dataset_name": "Dataset900_Trunk",
-        "plans_name": "nnUNetPlans",
-        "original_median_spacing_after_transp": [SPACING] * 3,
-        "original_median_shape_after_transp": [112, 101, 122],
-        "image_reader_writer": "SimpleITKIO",
-        "transpose_forward": [0, 1, 2],
-        "transpose_backward": [0, 1, 2],
-        "configurations": {"3d_fullres": configuration},
-        "experiment_planner_used": "ExperimentPlanner",
-        "label_manager": "LabelManager",
-        "foreground_intensity_properties_per_channel": {"0": intensities},
-    }
-    dataset = {
-        "channel_names": {"0": "CT"},
-        "labels": {"background": 0, **{f"structure_{n}": n for n in range(1, CLASSES + 1)}},
-        "numTraining": 1,
-        "file_ending": ".nii.gz",
-    }
-    (folder / "fold_0").mkdir(parents=True, exist_ok=True)
-    (folder / "plans.json").write_text(json.dumps(plans))
-    (folder / "dataset.json").write_text(json.dumps(dataset))
-    checkpoint = {
-        "network_weights": weights,
-        "init_args": {"configuration": "3d_fullres"},
-        "trainer_name": "nnUNetTrainer",
-        "inference_allowed_mirroring_axes": None,
-    }
-    torch.save(checkpoint, folder / "fold_0" / "checkpoint_final.pth")
-
-
-def write_scan(path: Path, size: tuple[int, int, int] | None) -> None:
-    """Write the trunk CT, resampled to ``size`` voxels of 0.7×0.7×1.7 mm if one is given."""
-    scan = sitk.ReadImage(str(DATA / "example_ct.nii.gz"))
-    if size is not None:
-        grid = sitk.Image(size, sitk.sitkUInt8)
-        grid.SetSpacing((0.7, 0.7, 1.7))
-        grid.SetDirection(scan.GetDirection())
-        extent = np.array(size) * (0.7, 0.7, 1.7)
-        half = [(n - 1) / 2 for n in scan.GetSize()]
-        middle = scan.TransformContinuousIndexToPhysicalPoint(half)
-        turned = np.array(scan.GetDirection()).reshape(3, 3)
-        grid.SetOrigin((np.array(middle) - turned @ (extent / 2)).tolist())
-        spline = (sitk.Transform(), sitk.sitkBSpline, -1000.0, sitk.sitkInt16)
-        scan = sitk.Resample(scan, grid, *spline)
-    sitk.WriteImage(scan, str(path))
-
-
-def run_medassist(model: Path, scan: Path, out: Path, *, reduced: bool) -> str:
+def medassist(task: Task, *, reduced: bool = False) -> str:
     """Segment as ``medassist segment`` does; return what ran."""
     from MedAssistLib.export.images import write_labels
     from MedAssistLib.models import find
     from MedAssistLib.read import read_scan
     from MedAssistLib.segment import SegmentOptions, segment_in_detail
 
-    options = SegmentOptions(device="cpu", reduced=reduced)
-    result = segment_in_detail([read_scan(scan)], find(str(model)), options, load=_kept)
-    write_labels(result.segmentation, out)
-    return str(getattr(result, "backend", "torch"))
+    options = SegmentOptions(device=task.device, reduced=reduced)
+    card = find(str(task.model))
+    result = segment_in_detail([read_scan(task.scan)], card, options, load=_kept)
+    write_labels(result.segmentation, task.out)
+    return "; ".join([result.backend, *result.steps])
 
 
 _MODELS: list[Any] = []
@@ -204,141 +74,169 @@ def _kept(card: Any, device: str) -> Any:
     return _MODELS[0].load(card, device)
 
 
-def _nnunet(model: Path) -> Any:
+def _predictor(task: Task) -> Any:
     import torch
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
     if not _MODELS:
         predictor = nnUNetPredictor(
-            use_mirroring=False, device=torch.device("cpu"), perform_everything_on_device=False,
-            verbose=False, allow_tqdm=False,
+            use_mirroring=False, device=torch.device(task.device),
+            perform_everything_on_device=task.device != "cpu", verbose=False, allow_tqdm=False,
         )  # fmt: skip
-        predictor.initialize_from_trained_model_folder(str(model), (0,), "checkpoint_final.pth")
+        predictor.initialize_from_trained_model_folder(
+            str(task.model), (0,), "checkpoint_final.pth"
+        )
         _MODELS.append(predictor)
     return _MODELS[0]
 
 
-def run_nnunet(model: Path, scan: Path, out: Path) -> str:
+def nnunet(task: Task) -> str:
     """Segment with nnU-Net's own predictor, in one process."""
     from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
 
-    image, properties = SimpleITKIO().read_images([str(scan)])
-    labels = _nnunet(model).predict_single_npy_array(image, properties, None, None, False)
-    SimpleITKIO().write_seg(labels, str(out), properties)
+    image, properties = SimpleITKIO().read_images([str(task.scan)])
+    labels = _predictor(task).predict_single_npy_array(image, properties, None, None, False)
+    SimpleITKIO().write_seg(labels, str(task.out), properties)
     return "torch"
 
 
-def run_monai(model: Path, scan: Path, out: Path) -> str:
+def monai(task: Task) -> str:
     """Segment with MONAI's transforms and sliding window, as its bundles do."""
     import torch
     from monai.inferers import sliding_window_inference
 
-    image = sitk.ReadImage(str(scan))
+    image = sitk.ReadImage(str(task.scan))
     extent = zip(image.GetSize(), image.GetSpacing(), strict=True)
-    size = [round(n * s / SPACING) for n, s in extent]
+    size = [round(n * s / task.case.spacing) for n, s in extent]
     values = torch.from_numpy(sitk.GetArrayFromImage(image).astype(np.float32))[None, None]
     small = torch.nn.functional.interpolate(values, size[::-1], mode="trilinear")
-    data = (small.clamp(LOW, HIGH) - MEAN) / DEVIATION
-    network = _nnunet(model).network.eval()
+    data = (small.clamp(engine_case.LOW, engine_case.HIGH) - engine_case.MEAN).to(task.device)
+    network = _predictor(task).network.eval().to(task.device)
     with torch.inference_mode():
-        scores = sliding_window_inference(data, (PATCH,) * 3, 1, network, 0.5, mode="gaussian")
+        scores = sliding_window_inference(
+            data / engine_case.DEVIATION, (PATCH,) * 3, 1, network, 0.5, mode="gaussian"
+        )
         whole = torch.nn.functional.interpolate(scores, values.shape[2:], mode="trilinear")
-        labels = whole.argmax(1)[0].to(torch.uint8)
+        labels = whole.argmax(1)[0].to(torch.uint8).cpu()
     result = sitk.GetImageFromArray(labels.numpy())
     result.CopyInformation(image)
-    sitk.WriteImage(result, str(out))
+    sitk.WriteImage(result, str(task.out))
     return "torch"
 
 
-def child(program: str, model: Path, scan: Path, out: Path) -> None:
+PROGRAMS: dict[str, Callable[[Task], str]] = {
+    "nnunet": nnunet,
+    "medassist": medassist,
+    "medassist-reduced": lambda task: medassist(task, reduced=True),
+    "monai": monai,
+}
+
+
+def child(program: str, task: Task) -> None:
     """Run one program twice and print the warm time and what ran."""
-    run = {
-        "medassist": lambda: run_medassist(model, scan, out, reduced=False),
-        "medassist-reduced": lambda: run_medassist(model, scan, out, reduced=True),
-        "nnunet": lambda: run_nnunet(model, scan, out),
-        "monai": lambda: run_monai(model, scan, out),
-    }[program]
+    room = int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * _MEMORY_SHARE)
+    resource.setrlimit(resource.RLIMIT_DATA, (room, room))
+    run = PROGRAMS[program]
+    ran = run(task)
     began = time.perf_counter()
-    backend = run()
-    first = time.perf_counter() - began
-    began = time.perf_counter()
-    run()
+    run(task)
     warm = time.perf_counter() - began
-    print("RESULT " + json.dumps({"first": first, "warm": warm, "ran": backend}))
+    print("RESULT " + json.dumps({"warm": warm, "ran": ran, "video": _video(task.device)}))
 
 
-def measured(program: str, model: Path, scan: Path, out: Path) -> dict[str, Any]:
+def _video(device: str) -> float:
+    """Return the peak of the graphics card's memory in GB."""
+    if device == "cpu":
+        return 0.0
+    import torch
+
+    return torch.cuda.max_memory_reserved() / 1e9
+
+
+def measured(program: str, task: Task, case: str) -> dict[str, Any]:
     """Run a program in a process of its own; return seconds and the peak of its memory in GB."""
-    command = [sys.executable, __file__, "--child", program, "--model", str(model)]
-    began = time.perf_counter()
+    words = [sys.executable, __file__, "--child", program, "--case", case, "--device", task.device]
+    words += ["--model", str(task.model), "--scan", str(task.scan), "--out", str(task.out)]
+    task.out.unlink(missing_ok=True)
     read, write = os.pipe()
-    process = os.posix_spawn(
-        sys.executable,
-        [*command, "--scan", str(scan), "--out", str(out)],
-        os.environ,
-        file_actions=[(os.POSIX_SPAWN_DUP2, write, 1)],
-    )
+    began = time.perf_counter()
+    duplicate = [(os.POSIX_SPAWN_DUP2, write, 1)]
+    process = os.posix_spawn(sys.executable, words, os.environ, file_actions=duplicate)
     os.close(write)
     with os.fdopen(read, encoding="utf-8") as stream:
         text = stream.read()
     _, status, usage = os.wait4(process, 0)
     whole = time.perf_counter() - began
+    peak = usage.ru_maxrss / 1e6
     lines = [line for line in text.splitlines() if line.startswith("RESULT ")]
     if status or not lines:
-        return {"failed": os.waitstatus_to_exitcode(status)}
+        return {"failed": os.waitstatus_to_exitcode(status), "after": whole, "peak": peak}
     told = json.loads(lines[-1].removeprefix("RESULT "))
-    peak = usage.ru_maxrss / 1e6
-    return {"cold": whole - told["warm"], "warm": told["warm"], "ran": told["ran"], "peak": peak}
+    return {**told, "cold": whole - told["warm"], "peak": peak}
 
 
-def agreement(first: Path, second: Path) -> str:
+def agreement(first: Path, second: Path, outputs: int) -> str:
     """Return the share of equal voxels, and the mean and least Dice over the structures."""
     a, b = (sitk.GetArrayFromImage(sitk.ReadImage(str(path))) for path in (first, second))
-    scores = [
-        2 * np.count_nonzero((a == n) & (b == n)) / total
-        for n in range(1, CLASSES + 1)
-        if (total := np.count_nonzero(a == n) + np.count_nonzero(b == n)) > 200
-    ]
-    dice = f"Dice mean {np.mean(scores):.4f}, least {min(scores):.4f}"
+    both = np.bincount(a[a == b].ravel(), minlength=outputs)
+    each = np.bincount(a.ravel(), minlength=outputs) + np.bincount(b.ravel(), minlength=outputs)
+    scores = [2 * both[n] / each[n] for n in range(1, outputs) if each[n] > 200]
+    dice = f"Dice mean {np.mean(scores):.4f}, least {min(scores):.4f} of {len(scores)}"
     return f"{np.mean(a == b):.6f} of voxels, {dice}"
 
 
-def compare(case: str, folder: Path, repeats: int, programs: list[str]) -> None:
+def compare(name: str, folder: Path, repeats: int, programs: list[str], device: str) -> None:
     """Run all programs in turn and print medians and ratios to nnU-Net."""
     import torch
 
-    model, scan = folder / "model", folder / f"{case}.nii.gz"
-    write_scan(scan, SIZES[case])
+    case = CASES[name]
+    model, scan = folder / name, folder / f"{name}.nii.gz"
+    weights = torch.load(folder / "fitted.pt", weights_only=True)
+    engine_case.write_model(model, engine_case.widened(weights, case.outputs), case)
+    engine_case.write_scan(scan, case)
     runs: dict[str, list[dict[str, Any]]] = {program: [] for program in programs}
     for _ in range(repeats):
         for program in programs:
-            found = measured(program, model, scan, folder / f"{case}-{program}.nii.gz")
+            task = Task(model, scan, folder / f"{name}-{program}.nii.gz", device, case)
+            found = measured(program, task, name)
             runs[program].append(found)
             print(program, found, file=sys.stderr)
-    machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+    machine = f"{_processor()}, {os.cpu_count()} cores, {device}"
     size = "×".join(str(n) for n in sitk.ReadImage(str(scan)).GetSize())
     day = time.strftime("%Y-%m-%d")
-    print(f"\n{case}: {size} voxels, {machine}, torch {torch.__version__}, {day}\n")
-    report(folder, case, runs)
+    print(f"\n{name}: {size} voxels, {case.outputs} classes at {case.spacing} mm; {machine}; ")
+    print(f"torch {torch.__version__}; {repeats} runs of each; {day}\n")
+    report(folder, name, runs)
 
 
-def report(folder: Path, case: str, runs: dict[str, list[dict[str, Any]]]) -> None:
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.machine()
+    return next((line.partition(": ")[2] for line in lines if "model name" in line), "unknown")
+
+
+def report(folder: Path, name: str, runs: dict[str, list[dict[str, Any]]]) -> None:
     """Print a table of medians, ratios to nnU-Net and agreement with it."""
-    print("| program | ran | cold s | warm s | peak GB | cold ÷ | warm ÷ | memory ÷ | same |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    whole = {name: found for name, found in runs.items() if not any("failed" in r for r in found)}
-    middle = {
-        name: {key: statistics.median(r[key] for r in found) for key in ("cold", "warm", "peak")}
-        for name, found in whole.items()
-    }
+    keys = ("cold", "warm", "peak", "video")
+    print("| program | ran | cold s | warm s | RAM GB | VRAM GB | cold ÷ | warm ÷ | RAM ÷ | same |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    middle: dict[str, dict[str, float]] = {}
+    for program, found in runs.items():
+        if any("failed" in one for one in found):
+            after = f"failed after {found[-1]['after']:.0f} s at {found[-1]['peak']:.1f} GB"
+            print(f"| {program} | {after} | | | | | | | | |")
+            continue
+        middle[program] = {key: statistics.median(one[key] for one in found) for key in keys}
     base = middle.get("nnunet")
-    for name, values in middle.items():
-        cells = [name, whole[name][0]["ran"]]
-        cells += [f"{values['cold']:.1f}", f"{values['warm']:.1f}", f"{values['peak']:.2f}"]
+    for program, values in middle.items():
+        cells = [program, runs[program][0]["ran"], f"{values['cold']:.1f}", f"{values['warm']:.1f}"]
+        cells += [f"{values['peak']:.2f}", f"{values['video']:.2f}"]
         if base is not None:
-            cells += [f"{base[key] / values[key]:.2f}" for key in ("cold", "warm", "peak")]
-            pair = (folder / f"{case}-{name}.nii.gz", folder / f"{case}-nnunet.nii.gz")
-            cells.append(agreement(*pair))
+            cells += [f"{base[key] / values[key]:.2f}" for key in keys[:3]]
+            pair = (folder / f"{name}-{program}.nii.gz", folder / f"{name}-nnunet.nii.gz")
+            cells.append(agreement(*pair, CASES[name].outputs))
         print(f"| {' | '.join(cells)} |")
 
 
@@ -346,22 +244,24 @@ def main() -> None:
     """Read the arguments, fit the network if there is none, compare."""
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
-    parser.add_argument("--case", choices=SIZES, default="small")
+    parser.add_argument("--case", choices=CASES, default="small")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--programs", default=",".join(PROGRAMS))
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--folder", type=Path, default=Path("benchmark-engine"))
-    parser.add_argument("--steps", type=int, default=120, help="of fitting the network")
+    parser.add_argument("--steps", type=int, default=1000, help="of fitting the network")
     parser.add_argument("--child", choices=PROGRAMS, help=argparse.SUPPRESS)
     parser.add_argument("--model", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--scan", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.child:
-        child(arguments.child, arguments.model, arguments.scan, arguments.out)
+    given = parser.parse_args()
+    if given.child:
+        case = CASES[given.case]
+        child(given.child, Task(given.model, given.scan, given.out, given.device, case))
         return
-    if not (arguments.folder / "model" / "plans.json").exists():
-        fit(arguments.folder / "model", arguments.steps)
-    compare(arguments.case, arguments.folder, arguments.repeats, arguments.programs.split(","))
+    if not (given.folder / "fitted.pt").exists():
+        engine_case.fit(given.folder, given.steps)
+    compare(given.case, given.folder, given.repeats, given.programs.split(","), given.device)
 
 
 if __name__ == "__main__":
