@@ -22,6 +22,15 @@ def largest_component(mask: Mask) -> Mask:
     return kept
 
 
+def without_small_parts(mask: Mask, voxels: float) -> Mask:
+    """Return a mask without the parts of fewer voxels; those that touch at a corner are one."""
+    parts, _ = ndimage.label(mask, _TOUCHING)
+    large = np.bincount(parts.ravel()) >= voxels
+    large[0] = False
+    kept: Mask = large[parts]
+    return kept
+
+
 def fill_holes(mask: Mask) -> Mask:
     """Return a mask with every part of the background filled that faces no side of the array."""
     box = ndimage.find_objects(mask.astype(np.uint8))

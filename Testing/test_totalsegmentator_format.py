@@ -32,6 +32,7 @@ from MedAssistLib.models.plan import Part, PartedModel, TiledModel
 from MedAssistLib.progress import Cancellation, Progress, ProgressEvent
 from MedAssistLib.segment import SegmentOptions, segment, segment_in_detail
 from MedAssistLib.segment.engine import TiledOptions, run_tiled
+from MedAssistLib.segment.finish import finished
 from MedAssistLib.segment.parts import run_parts
 from MedAssistLib.worker.cache import ModelCache
 from Testing import nnunet_models as made
@@ -118,7 +119,7 @@ def of_part(results: Path, number: int, ct: Scan) -> npt.NDArray[np.integer]:
     (found,) = results.glob(f"Dataset{291 + number}_*/*")
     model = tiled(TrainedFolder(found), [found / "fold_0/checkpoint_final.pth"], trusted=False)
     upright = sitk.DICOMOrient(ct.image, "RAS")
-    labels = run_tiled([Scan(image=upright, modality="CT")], model).labels
+    labels = run_tiled([Scan(image=upright, modality="CT")], model, TiledOptions(step=0.8)).labels
     back = sitk.DICOMOrient(geometry.from_array(labels, upright), geometry.orientation(ct.image))
     return sitk.GetArrayFromImage(back)
 
@@ -229,8 +230,37 @@ def test_a_label_that_only_helped_the_training_is_not_given(tmp_path: Path, ct: 
 def test_a_task_that_is_run_only_near_an_organ_says_so(tmp_path: Path) -> None:
     write_task(tmp_path, "liver_segments")
     assert "within 20 mm of: liver" in find(str(tmp_path)).intended_use
-    write_task(tmp_path / "other", "body")
-    assert "50 cm³; that is not done here" in find(str(tmp_path / "other")).intended_use
+    write_task(tmp_path / "other", "vertebrae_pp")
+    assert (
+        "by their neighbours; that is not done here" in find(str(tmp_path / "other")).intended_use
+    )
+
+
+def test_the_trunk_is_one_part_and_crumbs_of_extremities_go(tmp_path: Path) -> None:
+    """TotalSegmentator cleans its body task so; a hand apart from the arm is kept by its size."""
+    write_task(tmp_path, "body")
+    card = formats.describe(tmp_path)
+    trunk, extremities = card.segments
+    labels = np.zeros((8, 40, 40), dtype=np.uint8)
+    labels[:, :20, :20], labels[0, 30, 30] = trunk.label, trunk.label
+    labels[:, 22:, :20], labels[:, 22:, 30:] = extremities.label, extremities.label
+    labels[:, 22:, 33:] = 0
+    cleaned = finished(labels, card.segments, card.postprocessing, 0.1)
+    expected = labels.copy()
+    expected[0, 30, 30] = 0
+    expected[:, 22:, 30:] = 0  # 43.2 mL, below 50 mL
+    assert np.array_equal(cleaned, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "step"), [("total-3mm", 0.8), ("total_mr-3mm", 0.8), ("body", 0.5)]
+)
+def test_patches_lie_as_far_apart_as_in_totalsegmentator(
+    name: str, step: float, tmp_path: Path
+) -> None:
+    """At half a patch the tasks for the whole body take up to twice the time on a processor."""
+    write_task(tmp_path, name)
+    assert formats.load(formats.describe(tmp_path), "cpu").plan.window.step == step
 
 
 def test_parts_are_merged_later_over_earlier(total: Path, ct: Scan) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,18 @@ class PostProcessing:
     Attributes:
         largest_component: Keep only the largest connected part (26-connected).
         fill_holes: Fill what is enclosed on all sides (6-connected).
+        minimum_ml: Drop connected parts (26-connected) that are smaller than this, in mL.
+        structures: What is done with some structures, by name, instead of all that.
     """
 
     largest_component: bool = False
     fill_holes: bool = False
+    minimum_ml: float = 0.0
+    structures: Mapping[str, PostProcessing] = field(default_factory=dict)
+
+    def of(self, structure: str) -> PostProcessing:
+        """Return what is done with a structure."""
+        return self.structures.get(structure, self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,10 +152,15 @@ def _card(fields: dict[str, Any], folder: Path) -> ModelCard:
         weights={role: WeightFile(**entry) for role, entry in fields["weights"]["files"].items()},
         architecture=dict(fields["architecture"]),
         intensity=dict(fields["intensity"]),
-        postprocessing=PostProcessing(**fields.get("postprocessing", {})),
+        postprocessing=_after(fields.get("postprocessing", {})),
         folder=folder,
         spacing=tuple(fields.get("spacing", ())),
     )
+
+
+def _after(entry: dict[str, Any]) -> PostProcessing:
+    structures = {name: _after(own) for name, own in entry.get("structures", {}).items()}
+    return PostProcessing(**{**entry, "structures": structures})
 
 
 def _segment(entry: dict[str, Any]) -> Segment:

@@ -92,12 +92,11 @@ class Entry:
 
 @cache
 def entries() -> tuple[Entry, ...]:
-    """Return the catalogue, without what no adapter of :mod:`~MedAssistLib.models.formats` runs."""
+    """Return the catalogue."""
     fields = json.loads(_FILE.read_text(encoding="utf-8"))["entries"]
     return tuple(
         Entry(**{**entry, "files": tuple(RemoteFile(**file) for file in entry["files"])})
         for entry in fields
-        if entry.pop("runs", True)
     )
 
 

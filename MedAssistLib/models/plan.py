@@ -1,7 +1,8 @@
 """How a patch-wise network is run: what its training did to a scan, and must be done again.
 
 Axes are (k, j, i) after :attr:`InferencePlan.transpose`, spacing in mm along them. The terms are
-those of nnU-Net (Isensee et al. 2021, doi:10.1038/s41592-020-01008-z).
+those of nnU-Net (Isensee et al. 2021, doi:10.1038/s41592-020-01008-z); what is not said in a plan
+is as in nnU-Net. MONAI (Cardoso et al. 2022, arXiv:2211.02701) does several things otherwise.
 """
 
 from __future__ import annotations
@@ -25,6 +26,30 @@ class Scheme(StrEnum):
     CT = "ct"
     RESCALE = "rescale-0-1"
     RGB = "rgb-0-1"
+    Z_SCORE_NONZERO = "z-score-nonzero"
+    PET = "pet"
+    SIGMOID = "sigmoid"
+    TANH = "tanh"
+
+
+class Moment(StrEnum):
+    """When the intensities are normalised."""
+
+    WHOLE = "before cropping"
+    CROPPED = "after cropping"
+    RESAMPLED = "after resampling"
+
+
+class Blend(StrEnum):
+    """How much each voxel of a patch counts where patches overlap.
+
+    Both bells are Gaussians of an eighth of the patch; MONAI's lies in the middle of the patch and
+    never falls below a thousandth, nnU-Net's lies in the middle of a voxel.
+    """
+
+    NNUNET = "nnunet"
+    MONAI = "monai"
+    CONSTANT = "constant"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +57,16 @@ class Normalisation:
     """Normalisation of one channel.
 
     Attributes:
-        scheme: How.
+        scheme: How. Of those that nnU-Net does not have, ``Z_SCORE_NONZERO`` is over the voxels
+            that are not zero and leaves those that are, ``PET`` is the logistic function of the
+            distance from the least value in standard deviations, ``SIGMOID`` that of the value,
+            and ``TANH`` presses it softly into -3 to 3.
         within_mask: For z-scores: over the non-zero region only, zero elsewhere.
         low: For CT: intensities are clipped from below here (training's 0.5 percentile).
         high: For CT: and from above here (99.5 percentile).
         mean: For CT: subtracted (training's foreground).
         deviation: For CT: divided by.
+        then: What is done to the result.
     """
 
     scheme: Scheme
@@ -46,6 +75,41 @@ class Normalisation:
     high: float = 0.0
     mean: float = 0.0
     deviation: float = 1.0
+    then: Normalisation | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Foreground:
+    """Which part of a scan the network sees: the box around the bright voxels.
+
+    Attributes:
+        above: Voxels above this intensity, as the scan has it, are bright.
+        margin: Voxels around the box that are seen too, as far as the scan goes.
+        first_only: Whether only the first channel counts, or any.
+    """
+
+    above: float
+    margin: int
+    first_only: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """Where the patches lie over a scan, and how their answers are blended.
+
+    Attributes:
+        step: Distance of two patches as a share of the patch, in (0, 1].
+        even: Spread evenly, by at most the step; otherwise always by the step, and the last one
+            is moved back to end with the scan.
+        blend: How much each voxel of a patch counts.
+        replicate: A scan smaller than a patch goes on with its outermost values, and not with
+            zeros.
+    """
+
+    step: float = 0.5
+    even: bool = True
+    blend: Blend = Blend.NNUNET
+    replicate: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,11 +120,14 @@ class Resampling:
         order: Spline order along all axes, or within the plane if ``k`` is taken apart.
         order_apart: Spline order along the coarse axis when it is taken apart.
         apart: Take the coarsest axis apart; ``None`` to decide by anisotropy (ratio above 3).
+        first_voxels: Both grids begin at the middle of their first voxels, as in MONAI, and no
+            axis is taken apart; otherwise both cover the same extent.
     """
 
     order: int
     order_apart: int = 0
     apart: bool | None = None
+    first_voxels: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +149,12 @@ class InferencePlan:
         regions: For region-based models, the label that each output channel paints, in painting
             order; empty when the outputs exclude each other.
         cascade: Labels that the previous stage gives as extra one-hot channels; empty without.
+        foreground: Training cropped to the bright voxels; ``None`` if it did not.
+        moment: When the intensities are normalised.
+        kept_spacing: For each axis, the least and greatest spacing of a scan that is left as it
+            is; empty to resample every scan.
+        window: Where the patches lie.
+        likelihoods: Bring probabilities back to the scan, not scores.
     """
 
     orientation: str
@@ -96,6 +169,11 @@ class InferencePlan:
     outputs: int
     regions: tuple[int, ...] = ()
     cascade: tuple[int, ...] = ()
+    foreground: Foreground | None = None
+    moment: Moment = Moment.CROPPED
+    kept_spacing: tuple[tuple[float, float], ...] = ()
+    window: Window = Window()
+    likelihoods: bool = False
 
     def __post_init__(self) -> None:
         if len(self.patch) not in (2, 3) or sorted(self.transpose) != [0, 1, 2]:

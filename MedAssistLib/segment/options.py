@@ -24,7 +24,8 @@ class SegmentOptions:
         folds: Which members of an ensemble are averaged, such as ``("0", "1")``; empty for all.
         orientation: For patch-wise models that do not say it: where the axes i, j, k of their
             training data pointed to, such as ``"RAS"``; empty to take the scan as it is stored.
-        step: For patch-wise models: distance of two patches as a share of the patch, in (0, 1].
+        step: For patch-wise models: distance of two patches as a share of the patch, in (0, 1];
+            ``None`` for what the model's authors chose.
         mirror: For patch-wise models: average the answers of mirrored patches: slower, steadier.
         reduced: For patch-wise models: reduced precision; ``None`` for only on a graphics card.
         max_memory: For patch-wise models: most bytes on any device; ``None`` for no limit.
@@ -41,7 +42,7 @@ class SegmentOptions:
     classes: tuple[str, ...] = ()
     folds: tuple[str, ...] = ()
     orientation: str = ""
-    step: float = 0.5
+    step: float | None = None
     mirror: bool = False
     reduced: bool | None = None
     max_memory: int | None = None
@@ -58,7 +59,7 @@ class SegmentOptions:
         if self.orientation and not is_orientation(self.orientation):
             hint = "Give one letter of each pair R/L, A/P, S/I, such as RAS or LPS"
             raise UsageError(f'there is no orientation "{self.orientation}"', hint=hint)
-        if not 0.0 < self.step <= 1.0:
+        if self.step is not None and not 0.0 < self.step <= 1.0:
             hint = "Give a share of the patch above 0 and up to 1, such as 0.5"
             raise UsageError(f"the step is {self.step:g}", hint=hint)
         if self.max_memory is not None and self.max_memory <= 0:

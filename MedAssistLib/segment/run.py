@@ -9,18 +9,17 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from MedAssistLib import geometry
 from MedAssistLib.case import Scan, Segment, Segmentation
 from MedAssistLib.errors import ModelError, ResourceError, UsageError
 from MedAssistLib.models import formats
-from MedAssistLib.models.card import ModelCard, PostProcessing
+from MedAssistLib.models.card import ModelCard
 from MedAssistLib.models.plan import PartedModel, TiledModel
 from MedAssistLib.progress import Progress
+from MedAssistLib.segment.finish import finished, voxel_ml
 from MedAssistLib.segment.options import SegmentOptions
 from MedAssistLib.segment.region import put_back, region_slices
-from MedAssistLib.volumes import fill_holes, largest_component
 
 Loader = Callable[[ModelCard, str], "formats.Network | TiledModel | PartedModel"]
 
@@ -110,7 +109,7 @@ def segment_in_detail(
     answer = _run(parts, card, model, options, device, part)
     finishing = progress.part("Finishing", 0.9, 1.0)
     finishing.update(0.0)
-    labels = _finished(answer.labels, segments, card.postprocessing)
+    labels = finished(answer.labels, segments, card.postprocessing, voxel_ml(image))
     probabilities = answer.probabilities
     if slices is not None:
         labels = put_back(labels, slices, image)
@@ -244,26 +243,3 @@ def _device(options: SegmentOptions) -> str:
         hint = "Use --device cpu, or install a PyTorch built for your graphics card"
         raise ResourceError(f"the device {options.device} is not available", hint=hint)
     return options.device
-
-
-def _finished(
-    labels: npt.NDArray[np.integer], segments: Sequence[Segment], after: PostProcessing
-) -> npt.NDArray[np.integer]:
-    """Return the labels of the wanted segments, each after the card's post-processing."""
-    kept = np.zeros(max(int(labels.max()), *(entry.label for entry in segments)) + 1, labels.dtype)
-    wanted = [entry.label for entry in segments]
-    kept[wanted] = wanted
-    labels = kept[labels]
-    if not (after.largest_component or after.fill_holes):
-        return labels
-    finished = np.zeros_like(labels)
-    for value, box in enumerate(ndimage.find_objects(labels), start=1):
-        if box is None:
-            continue
-        mask = labels[box] == value
-        if after.largest_component:
-            mask = largest_component(mask)
-        if after.fill_holes:
-            mask = fill_holes(mask)
-        finished[box][mask] = value
-    return finished

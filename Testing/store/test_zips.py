@@ -124,7 +124,7 @@ def test_a_disk_that_is_too_small_is_seen_before_writing(
     model_zip: Path, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = type("Usage", (), {"free": 1000})
-    monkeypatch.setattr(archive.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr("MedAssistLib.archive.shutil.disk_usage", lambda _: usage)
     for source in (model_zip, model_zip.with_name("copy")):
         if source != model_zip:
             source.write_bytes(WEIGHTS)
@@ -139,7 +139,7 @@ def test_a_disk_that_fills_while_unpacking_leaves_nothing(
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(archive.os, "fsync", full)
+    monkeypatch.setattr("MedAssistLib.archive.os.fsync", full)
     with pytest.raises(ResourceError, match="not enough space"):
         add([model_zip], Progress())
     assert nothing_installed(models)

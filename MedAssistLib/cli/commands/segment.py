@@ -44,7 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         help="how the training data were stored, such as RAS, if the model does not say it",
     )
-    parser.add_argument("--step", type=float, default=0.5, help="distance of patches, 0 to 1 (0.5)")
+    parser.add_argument(
+        "--step", type=float, help="distance of patches, 0 to 1 (what the model's authors chose)"
+    )
     parser.add_argument("--mirror", action="store_true", help="average mirrored patches: slower")
     parser.add_argument(
         "--precision", choices=("auto", "full", "reduced"), default="auto", help="of the network"

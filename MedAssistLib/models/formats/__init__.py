@@ -12,7 +12,12 @@ import numpy.typing as npt
 
 from MedAssistLib.errors import ModelError
 from MedAssistLib.models.card import CARD_NAME, ModelCard, read_card
-from MedAssistLib.models.formats import nnunet_card, totalsegmentator_card
+from MedAssistLib.models.formats import (
+    auto3dseg_card,
+    monai_bundle_card,
+    nnunet_card,
+    totalsegmentator_card,
+)
 from MedAssistLib.models.plan import PartedModel, TiledModel
 from MedAssistLib.progress import Progress
 
@@ -20,11 +25,20 @@ from MedAssistLib.progress import Progress
 _WHOLE = {"box-and-mask": "box_and_mask"}
 _TILED = {
     "nnunet": "nnunet",
+    auto3dseg_card.FORMAT: "auto3dseg",
+    monai_bundle_card.FORMAT: "monai_bundle",
     "state-dict": "state_dict",
     "torchscript": "torchscript",
     "torch-export": "torchscript",
 }
 _PARTED = {totalsegmentator_card.FORMAT: "totalsegmentator"}
+# What makes a card of a stranger's folder, in the order in which they are asked.
+_FOREIGN = (
+    totalsegmentator_card.describe,
+    nnunet_card.describe,
+    monai_bundle_card.describe,
+    auto3dseg_card.describe,
+)
 
 
 class Network(Protocol):
@@ -48,7 +62,8 @@ class Network(Protocol):
 def describe(path: Path) -> ModelCard:
     """Return the card of the model in a folder: its own, or one made from its other files.
 
-    Reads no weights, unless a folder of nnU-Net was renamed and tells its configuration no more.
+    Reads no weights, but opens the file of those that keep the settings of the training in it:
+    MONAI Auto3DSeg's, and nnU-Net's if their folder was renamed.
 
     Raises:
         ModelError: If it is not a model of a known format, or not a whole one.
@@ -57,9 +72,12 @@ def describe(path: Path) -> ModelCard:
         return read_card(path)
     found = None
     if path.is_dir():
-        found = totalsegmentator_card.describe(path) or nnunet_card.describe(path)
+        found = next(filter(None, (describe_as(path) for describe_as in _FOREIGN)), None)
     if found is None:
-        hint = f"Known are folders with a {CARD_NAME}, and those of nnU-Net v2 and TotalSegmentator"
+        hint = (
+            f"Known are folders with a {CARD_NAME}, and those of nnU-Net v2, TotalSegmentator, "
+            "MONAI Auto3DSeg and MONAI bundles"
+        )
         raise ModelError("is not a model that MedAssist can run", where=path, hint=hint)
     return found
 

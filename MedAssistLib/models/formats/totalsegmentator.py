@@ -20,6 +20,10 @@ from MedAssistLib.models.formats.totalsegmentator_card import part_name
 from MedAssistLib.models.plan import Part, PartedModel, TiledModel
 from MedAssistLib.models.weights import locate
 
+# The tasks for the whole body, at every voxel size, are run with patches further apart.
+_WHOLE_BODY = ("total", "total_v3", "total_mr")
+_WIDE_STEP = 0.8
+
 
 def load(card: ModelCard) -> TiledModel | PartedModel:
     """Make a task ready to run; each network is read when its turn comes.
@@ -40,5 +44,7 @@ def load(card: ModelCard) -> TiledModel | PartedModel:
 def _part(card: ModelCard, entry: dict[str, Any]) -> Part:
     paths = [locate(card, role) for role in card.weights if part_name(role) == entry["name"]]
     model = tiled(TrainedFolder(card.folder / entry["folder"]), paths, trusted=card.trusted)
-    turned = replace(model, plan=replace(model.plan, orientation=card.orientation))
-    return Part(name=entry["name"], model=turned, labels=entry["labels"])
+    plan = replace(model.plan, orientation=card.orientation)
+    if card.architecture["task"].partition("-")[0] in _WHOLE_BODY:
+        plan = replace(plan, window=replace(plan.window, step=_WIDE_STEP))
+    return Part(name=entry["name"], model=replace(model, plan=plan), labels=entry["labels"])

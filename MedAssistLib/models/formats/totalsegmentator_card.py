@@ -10,7 +10,7 @@ from typing import Any
 from MedAssistLib.errors import ModelError
 from MedAssistLib.models import catalogue
 from MedAssistLib.models.anatomy import segments
-from MedAssistLib.models.card import ModelCard, WeightFile
+from MedAssistLib.models.card import ModelCard, PostProcessing, WeightFile
 from MedAssistLib.models.formats import nnunet_card
 from MedAssistLib.models.formats.nnunet_folder import DATASET, TrainedFolder, trained_folders
 from MedAssistLib.models.formats.totalsegmentator_tasks import Task, TaskPart, part_of
@@ -87,6 +87,7 @@ def _card(task: Task, chosen: dict[TaskPart, TrainedFolder], path: Path) -> Mode
         there = " and ".join(part.name for part in chosen)
         name = "-".join([name, *(part.name.replace(" ", "-") for part in chosen)])
         title = f"{title}; here only {there}, {len(names)} structures"
+    found = segments(names)
     return replace(
         first,
         name=name,
@@ -98,7 +99,14 @@ def _card(task: Task, chosen: dict[TaskPart, TrainedFolder], path: Path) -> Mode
         training_data="; ".join(card.training_data for card in cards.values()),
         modality=task.modality,
         orientation=ORIENTATION,
-        segments=segments(names),
+        segments=found,
+        postprocessing=PostProcessing(
+            structures={
+                entry.name: task.after[names[entry.label]]
+                for entry in found
+                if names[entry.label] in task.after
+            }
+        ),
         weights={
             f"{part.name}: {role}" if part.name else role: _moved(file, card.folder, path)
             for part, card in cards.items()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from MedAssistLib.models.card import PostProcessing
 from MedAssistLib.models.formats.nnunet_folder import TrainedFolder
 
 _TABLE = Path(__file__).with_name("totalsegmentator.json")
@@ -54,6 +55,7 @@ class Task:
         near: The structures, of other tasks, around which TotalSegmentator runs it.
         margin_mm: How far around them.
         omits: What TotalSegmentator does with its answer that is not done here; may be empty.
+        after: What is done with the answer for some classes, by their names.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Task:
     near: tuple[str, ...]
     margin_mm: float
     omits: str
+    after: dict[str, PostProcessing]
 
 
 @cache
@@ -78,6 +81,7 @@ def tasks() -> tuple[Task, ...]:
             near=tuple(entry.get("near", ())),
             margin_mm=entry.get("margin_mm", 0.0),
             omits=entry.get("omits", ""),
+            after={name: PostProcessing(**own) for name, own in entry.get("after", {}).items()},
         )
         for entry in table["tasks"]
     )

@@ -1,4 +1,4 @@
-"""From the description of a network, as nnU-Net writes it into its plans, to the network."""
+"""From the description of a network, as nnU-Net or MONAI write it, to the network."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from torch import nn
 
 from MedAssistLib.errors import ModelError
 from MedAssistLib.models.networks.layers import NAMED, Layers, Size
+from MedAssistLib.models.networks.segresnet import SEGRESNETS
+from MedAssistLib.models.networks.segresnet_shape import segresnet_shape
 from MedAssistLib.models.networks.unet import UNet, UNetShape
 
 # The networks, and the argument that gives the number of blocks a stage.
@@ -63,13 +65,15 @@ def build_network(
         ModelError: If it names something that is not known here, or does not make sense.
     """
     kind = _last(name)
-    if kind not in _BLOCKS:
-        hint = f"Known are {' and '.join(_BLOCKS)}"
+    if kind not in (*_BLOCKS, *SEGRESNETS):
+        hint = f"Known are {', '.join((*_BLOCKS, *SEGRESNETS))}"
         raise ModelError(f'its network is of the unknown kind "{name}"', hint=hint)
-    unknown = sorted(set(arguments) - _COMMON - _OWN[kind] - {_BLOCKS[kind]})
-    if unknown:
-        raise ModelError(f'its network has the unknown setting "{unknown[0]}"')
     try:
+        if kind in SEGRESNETS:
+            form = segresnet_shape(kind, arguments, inputs=inputs, outputs=outputs)
+            with torch.device("meta"):
+                return SEGRESNETS[kind](form).eval()
+        _require_known(kind, arguments)
         shape = _shape(kind, arguments, inputs, outputs)
         with torch.device("meta"):
             return UNet(shape, residual=kind == "ResidualEncoderUNet").eval()
@@ -113,6 +117,12 @@ def load_weights(network: nn.Module, weights: Mapping[str, torch.Tensor], device
 
 def _size(sizes: Mapping[str, tuple[int, ...]], key: str) -> str:
     return "×".join(str(n) for n in sizes[key]) or "a number" if key in sizes else "absent"
+
+
+def _require_known(kind: str, arguments: Mapping[str, Any]) -> None:
+    unknown = sorted(set(arguments) - _COMMON - _OWN[kind] - {_BLOCKS[kind]})
+    if unknown:
+        raise ModelError(f'its network has the unknown setting "{unknown[0]}"')
 
 
 def _last(name: object) -> str:

@@ -62,7 +62,8 @@ def _channels_last(network: Network, wanted: Wanted) -> None:
         return
     if wanted.device == "cpu":
         flat = len(wanted.patch) == 2
-        network.to(memory_format=torch.channels_last if flat else torch.channels_last_3d)
+        layout = torch.channels_last if flat else torch.channels_last_3d
+        network.to(memory_format=layout)  # type: ignore[call-overload]
 
 
 def _go_on() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from MedAssistLib.segment.engine.tiles import Start, Tiling, gaussian
+from MedAssistLib.segment.engine.tiles import Start, Tiling, tile_weights
 
 # A half of less would lose the scores that it weighs.
 _LEAST_HALF = 1e-4
@@ -33,7 +33,7 @@ class Accumulator:
         finished: Callable[[torch.Tensor], None],
     ) -> None:
         depth, (_, j, i) = tiling.patch[0], tiling.size
-        weight = gaussian(tiling.patch)
+        weight = tile_weights(tiling.patch, tiling.blend)
         if dtype == torch.float16:
             weight = weight.clamp(min=_LEAST_HALF)
         self._tiling, self._finished = tiling, finished

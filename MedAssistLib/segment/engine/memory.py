@@ -105,8 +105,9 @@ def estimate(  # noqa: PLR0913
         members: Networks of the ensemble, all loaded at once.
         probabilities: Whether the probabilities are wanted.
     """
-    grid = new_size(size, spacing, model_spacing(plan, spacing))
-    tiling = tile(grid, plan, 0.5)
+    wanted = model_spacing(plan, spacing)
+    grid = new_size(size, spacing, wanted, first_voxels=plan.data.first_voxels)
+    tiling = tile(grid, plan, plan.window.step)
     channels = len(plan.normalisation) + len(plan.cascade)
     voxels, patch = math.prod(size), math.prod(plan.patch)
     wide = 2 if settings.half else 4

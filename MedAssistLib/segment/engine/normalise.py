@@ -1,4 +1,4 @@
-"""Intensities as a network's training had them, by nnU-Net's schemes."""
+"""Intensities as a network's training had them, by nnU-Net's schemes and MONAI's."""
 
 from __future__ import annotations
 
@@ -27,21 +27,36 @@ def normalise(
     Raises:
         InputError: If a channel that must be a colour is not within 0 to 255.
     """
-    for channel, plan in zip(volume, how, strict=True):
-        match plan.scheme:
-            case Scheme.NONE:
-                pass
-            case Scheme.Z_SCORE:
-                _standardise(channel, mask if plan.within_mask else None)
-            case Scheme.CT:
-                channel.clamp_(plan.low, plan.high)
-                channel.sub_(plan.mean).div_(max(plan.deviation, _LEAST))
-            case Scheme.RESCALE:
-                channel.sub_(channel.min())
-                channel.div_(channel.max().clamp(min=_LEAST))
-            case Scheme.RGB:
-                _check_colour(channel)
-                channel.div_(255.0)
+    for channel, first in zip(volume, how, strict=True):
+        step: Normalisation | None = first
+        while step is not None:
+            _apply(channel, step, mask)
+            step = step.then
+
+
+def _apply(channel: torch.Tensor, plan: Normalisation, mask: torch.Tensor | None) -> None:
+    match plan.scheme:
+        case Scheme.NONE:
+            pass
+        case Scheme.Z_SCORE:
+            _standardise(channel, mask if plan.within_mask else None)
+        case Scheme.Z_SCORE_NONZERO:
+            _standardise(channel, channel != 0)
+        case Scheme.CT:
+            channel.clamp_(plan.low, plan.high)
+            channel.sub_(plan.mean).div_(max(plan.deviation, _LEAST))
+        case Scheme.RESCALE:
+            channel.sub_(channel.min())
+            channel.div_(channel.max().clamp(min=_LEAST))
+        case Scheme.RGB:
+            _check_colour(channel)
+            channel.div_(255.0)
+        case Scheme.PET:
+            channel.sub_(channel.min()).div_(channel.std().clamp(min=_LEAST)).sigmoid_()
+        case Scheme.SIGMOID:
+            channel.sigmoid_()
+        case Scheme.TANH:
+            channel.div_(3.0).tanh_().mul_(3.0)
 
 
 def _standardise(channel: torch.Tensor, mask: torch.Tensor | None) -> None:

@@ -14,7 +14,8 @@ class TiledOptions:
 
     Attributes:
         device: Torch device of the network, such as ``"cpu"`` or ``"cuda"``.
-        step: Distance of two tiles as a share of the patch, in (0, 1].
+        step: Distance of two tiles as a share of the patch, in (0, 1]; ``None`` for what the
+            model's authors chose.
         mirror: Average the answers of mirrored tiles, along the axes that the model allows.
         reduced: Reduced precision in the network: float16 on an NVIDIA card, bfloat16 elsewhere;
             ``None`` for what nnU-Net does, reduced on an NVIDIA card and full elsewhere.
@@ -30,7 +31,7 @@ class TiledOptions:
     """
 
     device: str = "cpu"
-    step: float = 0.5
+    step: float | None = None
     mirror: bool = False
     reduced: bool | None = None
     batch: int | None = None
@@ -39,7 +40,7 @@ class TiledOptions:
     backend: str = "auto"
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.step <= 1.0:
+        if self.step is not None and not 0.0 < self.step <= 1.0:
             hint = "Give a share of the patch above 0 and up to 1, such as 0.5"
             raise UsageError(f"the step is {self.step}", hint=hint)
         if self.batch is not None and self.batch < 1:

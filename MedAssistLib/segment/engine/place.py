@@ -26,6 +26,7 @@ Probabilities = npt.NDArray[np.float32]
 
 # Bytes of scores on the scan's grid that may exist at once.
 _SLAB_BYTES = 256 * 2**20
+_HALF = 0.5
 
 
 class Placer(Protocol):
@@ -63,6 +64,20 @@ def placer(plan: InferencePlan, placement: Placement, device: str, *, whole: boo
     return Stream(plan, placement, how, device)
 
 
+def _interpolated(scores: torch.Tensor, plan: InferencePlan) -> torch.Tensor:
+    """Return what is interpolated; of probabilities by themselves, what they are above one half."""
+    if not plan.likelihoods:
+        return scores
+    return scores.sigmoid() - _HALF if plan.regions else scores.softmax(0)
+
+
+def _probable(interpolated: torch.Tensor, plan: InferencePlan) -> torch.Tensor:
+    """Return probabilities from what was interpolated."""
+    if plan.likelihoods:
+        return interpolated + _HALF if plan.regions else interpolated
+    return interpolated.sigmoid() if plan.regions else interpolated.softmax(0)
+
+
 class _Canvas:
     """The labels of the scan, filled row by row along the model's first axis."""
 
@@ -84,9 +99,10 @@ class Stream:
         self, plan: InferencePlan, placement: Placement, how: Interpolation, device: str
     ) -> None:
         lines = [
-            taps(old, new, order)
-            for old, new, order in zip(placement.size, placement.box_size, how.orders, strict=True)
+            taps(old, new, *how.along(axis))
+            for axis, (old, new) in enumerate(zip(placement.size, placement.box_size, strict=True))
         ]
+        self._plan = plan
         self._canvas = _Canvas(plan, placement)
         self._decision = Decision(bool(plan.regions))
         self._lines = Lines.of((lines[1], lines[2]), placement.size[1:], device)
@@ -99,6 +115,7 @@ class Stream:
 
     def add(self, scores: torch.Tensor) -> None:
         """Take the next rows of scores, axes (output, row, j, i)."""
+        scores = _interpolated(scores, self._plan)
         for row in range(scores.shape[1]):
             plane = Plane(scores[:, row], self._decision)
             for low, rows in self._ready.pop(self._arrived, {}).items():
@@ -128,7 +145,7 @@ class Whole:
     def add(self, scores: torch.Tensor) -> None:
         """Take the next rows of scores, axes (output, row, j, i)."""
         count = scores.shape[1]
-        self._scores[:, self._arrived : self._arrived + count] = scores
+        self._scores[:, self._arrived : self._arrived + count] = _interpolated(scores, self._plan)
         self._arrived += count
 
     def labels(self) -> Labels:
@@ -149,7 +166,7 @@ class Whole:
             result[0] = 1.0
         inside = [place.turn.there(layer)[place.box] for layer in result]
         for first, scores in self._slabs():
-            likely = scores.sigmoid() if self._plan.regions else scores.softmax(0)
+            likely = _probable(scores, self._plan)
             for layer, values in zip(inside, likely.cpu().numpy(), strict=True):
                 layer[first : first + scores.shape[1]] = values
         return result

@@ -7,7 +7,7 @@ only swapped and flipped, which touches no value.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ import torch
 from MedAssistLib import geometry
 from MedAssistLib.case import Scan
 from MedAssistLib.errors import InputError, ModelError
-from MedAssistLib.models.plan import InferencePlan, Resampling
+from MedAssistLib.models.plan import Foreground, InferencePlan, Moment, Resampling
 from MedAssistLib.segment.engine.normalise import normalise
 from MedAssistLib.segment.engine.resample import Interpolation, interpolation, new_size, resample
 from MedAssistLib.volumes import fill_holes
@@ -26,6 +26,7 @@ from MedAssistLib.volumes import fill_holes
 Array = npt.NDArray[np.generic]
 Size = tuple[int, int, int]
 Spacing = tuple[float, float, float]
+Box = tuple[slice, slice, slice]
 
 _PAIRS = ("RL", "AP", "SI")
 _LABELS = Resampling(order=1)
@@ -85,7 +86,7 @@ class Placement:
 
     turn: Turn
     whole: Size
-    box: tuple[slice, slice, slice]
+    box: Box
     spacing: Spacing
     size: Size
     model_spacing: Spacing
@@ -140,6 +141,11 @@ def model_spacing(plan: InferencePlan, spacing: Spacing) -> Spacing:
         return spacing
     # A 2-D network leaves the slices where they are.
     k, j, i = (spacing[0], *plan.spacing)[-3:]
+    if plan.kept_spacing:
+        k, j, i = (
+            own if low <= own <= high else wanted
+            for own, wanted, (low, high) in zip(spacing, (k, j, i), plan.kept_spacing, strict=True)
+        )
     return k, j, i
 
 
@@ -165,14 +171,19 @@ def prepare(
     turn = Turn.of(scans[0].image, plan)
     views = [turn.there(sitk.GetArrayViewFromImage(scan.image)) for scan in scans]
     spacing = _spacing(scans[0].image, turn)
-    box = _box(views, crop=plan.crop_to_nonzero)
-    data = torch.from_numpy(np.stack([view[box] for view in views], dtype=np.float32)).to(device)
+    box = _box(views, plan)
+    seen = _everything(views[0]) if plan.moment is Moment.WHOLE else box
+    data = torch.from_numpy(np.stack([view[seen] for view in views], dtype=np.float32)).to(device)
     mask = _mask(data, plan)
-    normalise(data, plan.normalisation, mask)
+    if plan.moment is not Moment.RESAMPLED:
+        normalise(data, plan.normalisation, mask)
+    if seen is not box:
+        data = data[(slice(None), *box)]
     target = model_spacing(plan, spacing)
-    k, j, i = data.shape[1:]
-    size = new_size((k, j, i), spacing, target)
+    size = new_size(data.shape[1:], spacing, target, first_voxels=plan.data.first_voxels)
     data = resample(data, size, interpolation(plan.data, spacing, target))
+    if plan.moment is Moment.RESAMPLED:
+        normalise(data, plan.normalisation)
     whole, _ = turned_size(scans[0].image, plan)
     placement = Placement(turn, whole, box, spacing, size, target)
     if plan.cascade:
@@ -196,21 +207,41 @@ def _spacing(image: sitk.Image, turn: Turn) -> Spacing:
     return k, j, i
 
 
-def _box(views: Sequence[Array], *, crop: bool) -> tuple[slice, slice, slice]:
-    """Return the box around all voxels that are not zero in some channel, or around everything."""
-    whole = slice(0, views[0].shape[0]), slice(0, views[0].shape[1]), slice(0, views[0].shape[2])
-    if not crop:
-        return whole
+def _everything(view: Array) -> Box:
+    return slice(0, view.shape[0]), slice(0, view.shape[1]), slice(0, view.shape[2])
+
+
+def _box(views: Sequence[Array], plan: InferencePlan) -> Box:
+    """Return the part of the scan that the network sees."""
+    bright = plan.foreground
+    if bright is None:
+        found = _around(views, lambda plane: plane != 0) if plan.crop_to_nonzero else None
+        return found or _everything(views[0])
+    counted = views[:1] if bright.first_only else views
+    found = _around(counted, lambda plane: np.greater(plane, bright.above))
+    return _widened(found, bright, views[0]) if found else _everything(views[0])
+
+
+def _widened(box: Box, bright: Foreground, view: Array) -> Box:
+    k, j, i = (
+        slice(max(0, part.start - bright.margin), min(length, part.stop + bright.margin))
+        for part, length in zip(box, view.shape, strict=True)
+    )
+    return k, j, i
+
+
+def _around(views: Sequence[Array], chosen: Callable[[Array], npt.NDArray[np.bool_]]) -> Box | None:
+    """Return the box around all voxels that are chosen in some channel; ``None`` for none."""
     # Seen along one axis, a voxel of the plane is there if any of its line is.
     front = np.zeros(views[0].shape[1:], dtype=bool)
     rows = np.zeros(views[0].shape[0], dtype=bool)
     for view in views:
         for row, plane in enumerate(view):
-            there = plane != 0
+            there = chosen(plane)
             rows[row] |= there.any()
             front |= there
     if not rows.any():
-        return whole
+        return None
     k, j, i = (np.flatnonzero(line) for line in (rows, front.any(1), front.any(0)))
     return (
         slice(int(k[0]), int(k[-1]) + 1),

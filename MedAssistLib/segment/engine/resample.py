@@ -31,10 +31,22 @@ _EDGE = 12
 
 @dataclass(frozen=True)
 class Interpolation:
-    """Spline order along each axis, and the axis that is taken apart, if any."""
+    """How one grid becomes another.
+
+    Attributes:
+        orders: Spline order along each axis.
+        apart: The axis that is taken apart, if any.
+        scales: For each axis, the old voxels from one new voxel to the next, where both grids
+            begin at the same point; ``None`` where both cover the same extent.
+    """
 
     orders: tuple[int, int, int]
     apart: int | None = None
+    scales: tuple[float, float, float] | None = None
+
+    def along(self, axis: int) -> tuple[int, float | None]:
+        """Return the order and the scale along an axis."""
+        return self.orders[axis], None if self.scales is None else self.scales[axis]
 
 
 class Taps(NamedTuple):
@@ -61,6 +73,9 @@ def interpolation(
         old_spacing: mm along the three axes before.
         new_spacing: mm along the three axes after.
     """
+    if how.first_voxels:
+        k, j, i = (new / old for old, new in zip(old_spacing, new_spacing, strict=True))
+        return Interpolation((how.order,) * 3, scales=(k, j, i))
     axis = _coarse_axis(how.apart, old_spacing, new_spacing)
     orders = [how.order] * 3
     if axis is not None:
@@ -85,21 +100,36 @@ def _coarse_axis(
 
 
 def new_size(
-    size: Sequence[int], old_spacing: Sequence[float], new_spacing: Sequence[float]
+    size: Sequence[int],
+    old_spacing: Sequence[float],
+    new_spacing: Sequence[float],
+    *,
+    first_voxels: bool = False,
 ) -> tuple[int, int, int]:
-    """Return the number of voxels along each axis at another spacing, rounded as nnU-Net does."""
+    """Return the number of voxels along each axis at another spacing.
+
+    Args:
+        size: Voxels along the three axes before.
+        old_spacing: mm along them before.
+        new_spacing: mm along them after.
+        first_voxels: Count from the first voxel's middle to the last's, rounded as MONAI does;
+            otherwise the extent, rounded as nnU-Net does.
+    """
+    ends = 1 if first_voxels else 0
     k, j, i = (
-        max(1, round(old / new * n))
+        max(1, round(old / new * (n - ends) + ends))
         for n, old, new in zip(size, old_spacing, new_spacing, strict=True)
     )
     return k, j, i
 
 
-def taps(old: int, new: int, order: int) -> Taps:
+def taps(old: int, new: int, order: int, scale: float | None = None) -> Taps:
     """Return the neighbours of each of ``new`` voxels among ``old``, for order 0 or 1."""
-    place = _places(old, new)
-    if order == NEAREST or old == new:
-        nearest = np.clip(np.floor(place + 0.5), 0, old - 1).astype(np.int64)
+    place = _places(old, new, scale)
+    if order == NEAREST or _same(old, new, scale):
+        # Halfway, scikit-image takes the voxel after; in MONAI errors of rounding decide.
+        rounded = np.floor(place + 0.5) if scale is None else np.rint(place)
+        nearest = np.clip(rounded, 0, old - 1).astype(np.int64)
         return Taps(nearest, nearest, np.zeros(new))
     place = place.clip(0, old - 1)
     low = np.floor(place).astype(np.int64)
@@ -107,20 +137,20 @@ def taps(old: int, new: int, order: int) -> Taps:
 
 
 @lru_cache(maxsize=32)
-def weights(old: int, new: int, order: int) -> torch.Tensor:
+def weights(old: int, new: int, order: int, scale: float | None = None) -> torch.Tensor:
     """Return the matrix (new, old), float32, that interpolates one axis.
 
     Raises:
         ModelError: If the order is not 0, 1 or 3.
     """
     if order in (NEAREST, LINEAR):
-        low, high, share = taps(old, new, order)
+        low, high, share = taps(old, new, order, scale)
         matrix = np.zeros((new, old))
         rows = np.arange(new)
         np.add.at(matrix, (rows, low), 1.0 - share)
         np.add.at(matrix, (rows, high), share)
     elif order == CUBIC:
-        matrix = _cubic(old, new)
+        matrix = _cubic(old, _places(old, new, scale))
     else:
         raise ModelError(f"its plan interpolates with splines of order {order}, not 0, 1 or 3")
     return torch.from_numpy(matrix.astype(np.float32))
@@ -147,10 +177,10 @@ def resample(
     """
     start, stop = rows or (0, size[0])
     old = volume.shape[1:]
-    if tuple(old) == size:
+    if all(_same(old[axis], size[axis], how.along(axis)[1]) for axis in range(3)):
         return volume[:, start:stop].float()
     bounds = _bounds(volume, how)
-    matrices = [weights(o, n, order) for o, n, order in zip(old, size, how.orders, strict=True)]
+    matrices = [weights(old[axis], size[axis], *how.along(axis)) for axis in range(3)]
     first, window = _window(matrices[0][start:stop])
     matrices[0] = first
     result = volume[:, window]
@@ -168,15 +198,21 @@ def resample(
     return result.float()
 
 
-def _places(old: int, new: int) -> npt.NDArray[np.float64]:
+def _places(old: int, new: int, scale: float | None) -> npt.NDArray[np.float64]:
+    if scale is not None:
+        return np.arange(new, dtype=np.float64) * scale
     return (np.arange(new, dtype=np.float64) + 0.5) * (old / new) - 0.5
 
 
-def _cubic(old: int, new: int) -> npt.NDArray[np.float64]:
+def _same(old: int, new: int, scale: float | None) -> bool:
+    return old == new and scale in (None, 1.0)
+
+
+def _cubic(old: int, places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return the weights of the interpolating cubic B-spline over a line that goes on flat."""
     line = np.pad(np.eye(old), ((_EDGE, _EDGE), (0, 0)), mode="edge")
     coefficients = ndimage.spline_filter1d(line, 3, axis=0, output=np.float64, mode="nearest")
-    place = _places(old, new) + _EDGE
+    place = places + _EDGE
     before = np.floor(place).astype(np.int64)
     t = (place - before)[:, np.newaxis]
     basis = (
@@ -185,7 +221,7 @@ def _cubic(old: int, new: int) -> npt.NDArray[np.float64]:
         2 / 3 - (1 - t) ** 2 * (1 + t) / 2,
         t**3 / 6,
     )
-    matrix: npt.NDArray[np.float64] = np.zeros((new, old))
+    matrix: npt.NDArray[np.float64] = np.zeros((len(places), old))
     for step, share in zip((-1, 0, 1, 2), basis, strict=True):
         matrix += share * coefficients[before + step]
     return matrix

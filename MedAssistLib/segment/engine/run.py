@@ -183,7 +183,7 @@ class _Attempt:
             with self._timed("place"):
                 place.add(scores)
 
-        tiling = tile(prepared.data.shape[1:], plan, self._options.step)
+        tiling = tile(prepared.data.shape[1:], plan, self._options.step or plan.window.step)
         dtype = torch.float16 if settings.half else torch.float32
         sums = Accumulator(tiling, plan.outputs, dtype, settings.keep, finished)
         answers = Answers(

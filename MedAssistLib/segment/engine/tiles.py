@@ -14,12 +14,14 @@ from scipy import ndimage
 from torch.nn import functional
 
 from MedAssistLib.errors import ModelError
-from MedAssistLib.models.plan import InferencePlan, Network
+from MedAssistLib.models.plan import Blend, InferencePlan, Network
 
 Start = tuple[int, int, int]
 
-# nnU-Net's Gaussian: its width as a share of the patch.
+# The Gaussian of nnU-Net and MONAI: its width as a share of the patch.
 _SIGMA = 1 / 8
+# No voxel of a patch counts less than this in MONAI.
+_LEAST_MONAI = 1e-3
 # What one batch may hold: the voxels of a usual 3-D patch, or of as many 2-D ones.
 _BATCH_VOXELS = {"cpu": 64 * 64 * 64, "gpu": 2 * 128 * 128 * 128}
 
@@ -34,6 +36,8 @@ class Tiling:
         size: Voxels of the volume with what was added.
         inner: Where the volume lies in that.
         starts: First voxel of each tile, in rising order along k.
+        blend: How much each voxel of a tile counts.
+        replicate: The volume goes on with its outermost values, and not with zeros.
     """
 
     patch: tuple[int, int, int]
@@ -41,20 +45,23 @@ class Tiling:
     size: tuple[int, int, int]
     inner: tuple[slice, slice, slice]
     starts: tuple[Start, ...]
+    blend: Blend = Blend.NNUNET
+    replicate: bool = False
 
     def pad(self, data: torch.Tensor) -> torch.Tensor:
-        """Return (channel, k, j, i) data with zeros around it, or as it is if every tile fits."""
+        """Return (channel, k, j, i) data with values around it, or as it is if every tile fits."""
         old = data.shape[1:]
         if tuple(old) == self.size:
             return data
         sides = []
         for before, n, size in zip(self.before, old, self.size, strict=True):
             sides.append((before, size - n - before))
-        return functional.pad(data, [n for side in reversed(sides) for n in side])
+        flat = [n for side in reversed(sides) for n in side]
+        return functional.pad(data, flat, mode="replicate" if self.replicate else "constant")
 
 
 def tile(size: Sequence[int], plan: InferencePlan, step: float) -> Tiling:
-    """Lay tiles over a volume as nnU-Net does.
+    """Lay tiles over a volume as nnU-Net does, or MONAI if the plan says so.
 
     Args:
         size: Voxels of the volume along (k, j, i).
@@ -65,7 +72,8 @@ def tile(size: Sequence[int], plan: InferencePlan, step: float) -> Tiling:
     patch = (k, j, i)
     padded = [max(n, p) for n, p in zip(size, patch, strict=True)]
     before = [(n - old) // 2 for n, old in zip(padded, size, strict=True)]
-    lines = [starts(n, p, step) for n, p in zip(padded, patch, strict=True)]
+    along = starts if plan.window.even else starts_by_step
+    lines = [along(n, p, step) for n, p in zip(padded, patch, strict=True)]
     if plan.flat:
         lines[0] = list(range(padded[0]))
     inner = [slice(b, b + n) for b, n in zip(before, size, strict=True)]
@@ -75,6 +83,8 @@ def tile(size: Sequence[int], plan: InferencePlan, step: float) -> Tiling:
         size=(padded[0], padded[1], padded[2]),
         inner=(inner[0], inner[1], inner[2]),
         starts=tuple(itertools.product(lines[0], lines[1], lines[2])),
+        blend=plan.window.blend,
+        replicate=plan.window.replicate,
     )
 
 
@@ -83,6 +93,28 @@ def starts(size: int, patch: int, step: float) -> list[int]:
     count = math.ceil((size - patch) / (patch * step)) + 1
     apart = (size - patch) / max(count - 1, 1)
     return [round(apart * index) for index in range(count)]
+
+
+def starts_by_step(size: int, patch: int, step: float) -> list[int]:
+    """Return where the tiles along one axis begin: a step apart, but the last ends with it."""
+    apart = max(1, int(patch * step))
+    count = math.ceil((size - patch) / apart) + 1
+    return [min(apart * index, size - patch) for index in range(count)]
+
+
+def tile_weights(patch: Sequence[int], blend: Blend) -> torch.Tensor:
+    """Return how much each voxel of a tile counts, float32; never zero."""
+    match blend:
+        case Blend.NNUNET:
+            return gaussian(patch)
+        case Blend.CONSTANT:
+            return torch.ones(tuple(patch))
+        case Blend.MONAI:
+            total = torch.ones(())
+            for n in patch:
+                place = torch.arange(n) - (n - 1) / 2
+                total = total[..., None] * torch.exp(-(place**2) / (2 * (n * _SIGMA) ** 2))
+            return total.clamp(min=max(float(total.min()), _LEAST_MONAI))
 
 
 def gaussian(patch: Sequence[int]) -> torch.Tensor:
