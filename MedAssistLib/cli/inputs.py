@@ -4,22 +4,39 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from MedAssistLib.case import Case, Scan
 from MedAssistLib.errors import UsageError
 from MedAssistLib.progress import Progress
 
+if TYPE_CHECKING:
+    from MedAssistLib.read import ReadOptions
+
+WHAT_A_SCAN_IS = "image file, DICOM file, folder, zip or DICOMDIR"
+
 
 def add_scan(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that name a scan."""
-    parser.add_argument("scan", metavar="SCAN", help="image file, DICOM file or DICOM folder")
+    parser.add_argument("scan", metavar="SCAN", help=WHAT_A_SCAN_IS)
     add_scan_options(parser)
 
 
 def add_scan_options(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that say how a scan is read."""
-    parser.add_argument("--series", default="", help="series of a DICOM folder: number or UID")
+    parser.add_argument(
+        "--series",
+        default="",
+        metavar="N|UID",
+        help="which of several scans: number in the list, UID",
+    )
     parser.add_argument("--modality", default="", help="MR, CT, …, for files that do not say")
+    parser.add_argument(
+        "--strict", action="store_true", help="refuse tilted or uneven slices; do not repair them"
+    )
+    parser.add_argument(
+        "--spacing", metavar="x,y,z", help="mm between voxels, for files that do not say (NumPy)"
+    )
 
 
 def add_segmentation(parser: argparse.ArgumentParser, *, required: bool) -> None:
@@ -45,16 +62,43 @@ def read_scans_of(arguments: argparse.Namespace, progress: Progress) -> list[Sca
     return _read(arguments.scans, arguments, progress)
 
 
+def read_options(arguments: argparse.Namespace) -> ReadOptions:
+    """Return how to read, as the arguments say.
+
+    Raises:
+        UsageError: If they make no sense.
+    """
+    from MedAssistLib.read import ReadOptions
+
+    return ReadOptions(
+        series=arguments.series,
+        modality=arguments.modality.upper(),
+        strict=arguments.strict,
+        spacing=_spacing(arguments.spacing),
+    )
+
+
+def _spacing(text: str | None) -> tuple[float, float, float] | None:
+    if text is None:
+        return None
+    try:
+        x, y, z = (float(part) for part in text.split(","))
+    except ValueError as error:
+        hint = "Give millimetres along i, j and k, such as 0.8,0.8,1.5"
+        raise UsageError(f"--spacing {text} is not three numbers", hint=hint) from error
+    return x, y, z
+
+
 def _read(paths: list[str], arguments: argparse.Namespace, progress: Progress) -> list[Scan]:
     from MedAssistLib.files import require_writable
-    from MedAssistLib.read import ReadOptions, read_scan
+    from MedAssistLib.read import read_scan
 
     outputs = [p for p in (arguments.output, getattr(arguments, "probabilities", None)) if p]
     others = [getattr(arguments, name, None) for name in ("segmentation", "roi_mask")]
     _require_apart(outputs, [*paths, *(name for name in others if name)])
     for path in outputs:
         require_writable(path)
-    options = ReadOptions(series=arguments.series, modality=arguments.modality.upper())
+    options = read_options(arguments)
     return [
         read_scan(path, options, progress.part("Reading", n / len(paths), (n + 1) / len(paths)))
         for n, path in enumerate(paths)

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from MedAssistLib.case import Measurement, Scan
+from MedAssistLib.case import Finding, Measurement, Scan
 from MedAssistLib.geometry import obliqueness, orientation
+
+if TYPE_CHECKING:
+    from MedAssistLib.read import Listed, Listing
+
+_MOST_REFUSED = 20
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -33,7 +40,7 @@ def scan_facts(scan: Scan) -> dict[str, object]:
         "orientation": orientation(scan.image),
         "oblique_degrees": round(obliqueness(scan.image), 2),
         "pixel_type": scan.image.GetPixelIDTypeAsString(),
-        "findings": [finding.title for finding in scan.findings],
+        "findings": _findings(scan.findings),
     }
 
 
@@ -49,6 +56,71 @@ def facts_text(scan: Scan) -> str:
         f"pixel type   {facts['pixel_type']}",
     ]
     return "\n".join(lines + [f"note         {finding.title}" for finding in scan.findings])
+
+
+def listing_text(listing: Listing) -> str:
+    """Return what can be read as a table, and below it what is odd and what cannot be."""
+    header = ["series", "modality", "size", "spacing mm", "slices", "what"]
+    rows = [
+        [
+            str(scan.number),
+            scan.modality or "–",
+            _times(scan.size),
+            _times(scan.spacing) if scan.spacing else "not given",
+            str(scan.slices),
+            scan.description,
+        ]
+        for scan in listing.scans
+    ]
+    lines = [table(header, rows) if rows else "no scan that can be read"]
+    lines += [
+        f"note on {scan.number}: {finding.title}"
+        for scan in listing.scans
+        for finding in scan.findings
+    ]
+    counted = Counter(aside.reason for aside in listing.others)
+    if counted:
+        lines.append(f"no scans: {', '.join(f'{n} × {what}' for what, n in counted.items())}")
+    lines += [f"refused: {a.path}: {a.reason}" for a in listing.refused[:_MOST_REFUSED]]
+    more = len(listing.refused) - _MOST_REFUSED
+    return "\n".join(lines + [f"refused: {more} more files"] * (more > 0))
+
+
+def listing_data(listing: Listing) -> dict[str, object]:
+    """Return what can be read, and what cannot, for a program."""
+    return {
+        "source": str(listing.source),
+        "scans": [_listed(scan) for scan in listing.scans],
+        "others": [{"file": str(a.path), "kind": a.reason} for a in listing.others],
+        "refused": [{"file": str(a.path), "reason": a.reason} for a in listing.refused],
+    }
+
+
+def _listed(scan: Listed) -> dict[str, object]:
+    return {
+        "number": scan.number,
+        "kind": scan.kind,
+        "description": scan.description,
+        "modality": scan.modality or "unknown",
+        "size": list(scan.size),
+        "spacing_mm": [round(value, 4) for value in scan.spacing] if scan.spacing else None,
+        "slices": scan.slices,
+        "series_uid": scan.series_uid,
+        "files": len(scan.paths),
+        "findings": _findings(scan.findings),
+    }
+
+
+def _findings(findings: Iterable[Finding]) -> list[dict[str, str]]:
+    return [
+        {
+            "rule": finding.rule,
+            "severity": str(finding.severity),
+            "title": finding.title,
+            "explanation": finding.explanation,
+        }
+        for finding in findings
+    ]
 
 
 def measurements_table(measurements: Sequence[Measurement]) -> str:

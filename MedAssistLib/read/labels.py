@@ -1,8 +1,7 @@
-"""Segmentations from files: Slicer's ``.seg.nrrd`` with its names, or any label image."""
+"""Segmentations from files: Slicer's ``.seg.nrrd``, DICOM segmentations, or any label image."""
 
 from __future__ import annotations
 
-import colorsys
 import os
 import re
 from pathlib import Path
@@ -14,20 +13,27 @@ import SimpleITK as sitk
 from MedAssistLib import geometry
 from MedAssistLib.case import Point, Scan, Segment, Segmentation
 from MedAssistLib.errors import InputError
+from MedAssistLib.progress import Progress
+from MedAssistLib.read.colours import distinct_colour
+from MedAssistLib.read.dicom import find_volumes, is_dicom
+from MedAssistLib.read.dicom.kinds import SEGMENTATION
+from MedAssistLib.read.dicom.segmentation import read_dicom_segmentation
 from MedAssistLib.read.images import read_image, stem
+from MedAssistLib.read.itk import without_metadata
+from MedAssistLib.read.sources import files_of
 from MedAssistLib.read.values import GAPS_RULE
 from MedAssistLib.terminology import from_slicer
 
 _MOST_LABELS = 1000
-_GOLDEN_ANGLE = 0.381966
 
 
 def read_segmentation(path: str | os.PathLike[str], scan: Scan | None = None) -> Segmentation:
     """Read a segmentation.
 
     Args:
-        path: A ``.seg.nrrd`` written by Slicer or MedAssist, or a label image (NIfTI, NRRD,
-            MetaImage), whose structures are then called "Label 1" and so on.
+        path: A ``.seg.nrrd`` written by Slicer or MedAssist; a DICOM segmentation, or a folder
+            with one among other files; or a label image (NIfTI, NRRD, MetaImage), whose structures
+            are then called "Label 1" and so on.
         scan: The scan that it was drawn on; its axes may be stored in another order there.
 
     Returns:
@@ -38,25 +44,41 @@ def read_segmentation(path: str | os.PathLike[str], scan: Scan | None = None) ->
             labels to be a segmentation, has segments that overlap, or is not on the scan's grid.
     """
     source = Path(path)
+    dicom = _dicom_file(source)
+    if dicom is not None:
+        return read_dicom_segmentation(dicom, scan)
     image, findings = read_image(source)
     if any(finding.rule == GAPS_RULE for finding in findings):
         hint = "Give a label image: whole numbers, 0 for the background"
         raise InputError("has voxels that are not numbers", where=source, hint=hint)
     try:
         segments, layers = _described(image)
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, TypeError) as error:
         hint = "Save it again in Slicer"
         raise InputError("describes its segments wrongly", where=source, hint=hint) from error
     if image.GetNumberOfComponentsPerPixel() > 1:
         image, segments = _merged(source, image, segments, layers)
     labels = _whole_numbers(source, image)
-    for key in labels.GetMetaDataKeys():
-        labels.EraseMetaData(key)
+    labels = without_metadata(labels)
     named = segments or _numbered(source, labels)
     _require_described(source, labels, named)
     if scan is not None:
         labels = _placed(source, labels, scan)
     return Segmentation(labels=labels, segments=named, made_by=f"file {stem(source)}")
+
+
+def _dicom_file(source: Path) -> Path | None:
+    """Return the DICOM segmentation that a path names: itself, or the only one in its folder."""
+    if not source.is_dir():
+        return source if is_dicom(source) else None
+    with files_of(source, Progress()) as files:
+        others = find_volumes(files.paths, Progress()).others
+    found = [other.path for other in others if other.kind == SEGMENTATION]
+    if len(found) != 1:
+        hint = "Give the file of one"
+        what = f"holds {len(found) or 'no'} DICOM segmentation{'s' * (len(found) != 1)}"
+        raise InputError(what, where=source, hint=hint)
+    return found[0]
 
 
 def region_of_mask(path: str | os.PathLike[str]) -> tuple[Point, Point]:
@@ -92,7 +114,8 @@ def _described(image: sitk.Image) -> tuple[tuple[Segment, ...], list[int]]:
     numbers = sorted(int(m[1]) for k in keys if (m := re.fullmatch(r"Segment(\d+)_ID", k)))
     segments, layers = [], []
     for number in numbers:
-        fields = {k: image.GetMetaData(k) for k in keys if k.startswith(f"Segment{number}_")}
+        mine = [key for key in keys if key.startswith(f"Segment{number}_")]
+        fields = {key: _text(image.GetMetaData(key)) for key in mine}
         get = {k.split("_", 1)[1]: v for k, v in fields.items()}.get
         tags = dict(t.split(":", 1) for t in (get("Tags") or "").split("|") if ":" in t)
         codes = from_slicer(tags.get("TerminologyEntry", ""))
@@ -107,6 +130,11 @@ def _described(image: sitk.Image) -> tuple[tuple[Segment, ...], list[int]]:
             )
         )
     return tuple(segments), layers
+
+
+def _text(stored: str) -> str:
+    """Return a header's text with a mark for each byte that is none."""
+    return stored.encode("utf-8", "replace").decode()
 
 
 def _merged(
@@ -169,13 +197,7 @@ def _numbered(source: Path, labels: sitk.Image) -> tuple[Segment, ...]:
         what = f"does not look like a segmentation ({len(values)} values from {values.min()})"
         raise InputError(what, where=source, hint=hint)
     return tuple(
-        Segment(label=int(value), name=f"Label {value}", colour=_colour(int(value)))
+        Segment(label=int(value), name=f"Label {value}", colour=distinct_colour(int(value)))
         for value in values
         if value > 0
     )
-
-
-def _colour(label: int) -> tuple[int, int, int]:
-    """Return a colour that differs from its neighbours' (hues a golden angle apart)."""
-    red, green, blue = colorsys.hsv_to_rgb(label * _GOLDEN_ANGLE % 1.0, 0.6, 0.9)
-    return round(red * 255), round(green * 255), round(blue * 255)

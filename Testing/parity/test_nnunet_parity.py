@@ -115,7 +115,7 @@ def require_same(model: TiledModel, theirs: nnUNetPredictor) -> None:
         theirs.network.load_state_dict(weights)
         with torch.inference_mode():
             expected = theirs.network.eval()(patch)
-            torch.testing.assert_close(member("cpu")(patch), expected, rtol=0, atol=1e-6)
+            torch.testing.assert_close(member("cpu")(patch), expected, rtol=1e-5, atol=1e-5)
         assert expected.std() > 1e-3
 
 
