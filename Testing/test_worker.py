@@ -17,9 +17,11 @@ import SimpleITK as sitk
 from MedAssistLib.case import Scan
 from MedAssistLib.enhance import enhance, parse_step
 from MedAssistLib.models import find
+from MedAssistLib.panel.trial import bright_box, write_bright_model
 from MedAssistLib.segment import segment
 from MedAssistLib.worker.arrays import describe_scan, read_scan
 from MedAssistLib.worker.cache import ModelCache
+from MedAssistLib.worker.client import WorkerProcess
 
 
 class Client:
@@ -60,7 +62,9 @@ def test_a_scan_handed_over_is_the_same_scan(small_scan: Scan, tmp_path: Path) -
     again = read_scan(description)
     assert sitk.Hash(again.image) == sitk.Hash(small_scan.image)
     assert again.image.GetDirection() == small_scan.image.GetDirection()
-    assert (again.modality, again.name) == (small_scan.modality, small_scan.name)
+    assert again.modality == small_scan.modality
+    # A volume in Slicer is often named after the patient.
+    assert small_scan.name not in json.dumps({**description, "array": ""})
 
 
 def test_the_brain_is_the_same_as_without_a_worker_and_the_second_run_is_warm(
@@ -128,6 +132,10 @@ def test_a_cancelled_job_ends_within_a_second_and_the_next_one_runs(
         ({"verb": "segment", "model": "brain", "scan": {}, "output": "x"}, "input"),
         ({"verb": "enhance", "scan": {"array": "/nowhere.npy"}, "output": "x"}, "input"),
         ({"verb": "segment", "model": "brain", "scan": {}, "output": "", "options": 1}, "usage"),
+        ({"verb": "estimate", "model": "brain", "size": (1, 2), "spacing": (1,)}, "usage"),
+        ({"verb": "download", "name": "totalsegmentator-tissue_types"}, "model"),
+        ({"verb": "add", "sources": ["/nowhere"]}, "model"),
+        ({"verb": "remove", "name": "brain"}, "model"),
     ],
 )  # fmt: skip
 def test_a_bad_request_is_answered_not_fatal(client: Client, request_: dict, kind: str) -> None:
@@ -206,3 +214,145 @@ def test_the_least_recently_used_model_goes_first() -> None:
     for card in (a, b, a, c, a, b):
         assert cache.load(card, "cpu") == f"{card.version} on cpu"
     assert loaded == ["a", "b", "c", "b"]
+
+
+def ended(worker: WorkerProcess, name: str) -> dict[str, Any]:
+    """Return the message that ended a job."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        for message in worker.receive():
+            if message.get("id") == name and message["type"] in ("result", "error"):
+                return message
+        time.sleep(0.01)
+    raise TimeoutError(worker.last_words)
+
+
+@pytest.fixture
+def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerProcess]:
+    monkeypatch.setenv("MEDASSIST_MODELS", str(tmp_path / "models"))
+    made = WorkerProcess()
+    yield made
+    made.kill()
+    made.wait(10)
+    assert made.exit_status is not None
+
+
+def test_the_panels_jobs_in_one_worker(worker: WorkerProcess, tmp_path: Path) -> None:
+    """What the panel asks for: models, memory, a run with surfaces and numbers."""
+    made = write_bright_model(tmp_path / "made")
+    voxels, box = bright_box()
+    image = sitk.GetImageFromArray(voxels)
+    image.SetSpacing((0.9, 1.1, 2.5))
+    image.SetDirection(turned())
+    scan = describe_scan(Scan(image=image, modality="MR"), tmp_path / "scan.npy")
+
+    worker.send(type="run", id="add", verb="add", sources=[str(made)])
+    assert ended(worker, "add")["name"] == "bright"
+    worker.send(type="run", id="list", verb="models")
+    answer = ended(worker, "list")
+    assert [entry["name"] for entry in answer["models"]] == ["brain", "bright"]
+    (bright,) = [entry for entry in answer["models"] if entry["name"] == "bright"]
+    assert (bright["installed"], bright["stored"], bright["patchwise"]) == (True, True, True)
+    assert bright["labels"] == ["Bright"]
+    assert "totalsegmentator-total" in [entry["name"] for entry in answer["offered"]]
+
+    grid = {"spacing": scan["spacing"], "direction": scan["direction"]}
+    worker.send(
+        type="run", id="need", verb="estimate", model="bright", size=image.GetSize(), **grid
+    )
+    needed = ended(worker, "need")
+    assert 10**8 < needed["main"] < 10**10
+    assert needed["machine"]["memory"] > 10**8
+
+    worker.send(
+        type="run", id="run", verb="segment", model="bright", scan=scan, measure=True,
+        output=str(tmp_path / "labels.npy"), surfaces=str(tmp_path / "surfaces.npz"),
+    )  # fmt: skip
+    result = ended(worker, "run")
+    assert result["type"] == "result", result
+    assert np.array_equal(np.load(tmp_path / "labels.npy") > 0, box)
+    volumes = [m["value"] for m in result["measurements"] if m["quantity"] == "volume"]
+    assert volumes == [pytest.approx(box.sum() * 0.9 * 1.1 * 2.5 / 1000)]
+    with np.load(tmp_path / "surfaces.npz") as surfaces:
+        points, normals = surfaces["points_1"], surfaces["normals_1"]
+    middle = image.TransformContinuousIndexToPhysicalPoint(
+        [float(n) for n in np.argwhere(box).mean(axis=0)[::-1]]
+    )
+    assert np.allclose(points.mean(axis=0), middle, atol=2.5)
+    assert np.einsum("ij,ij->i", normals, points - middle).min() > 0  # all point outwards
+
+    worker.send(type="run", id="gone", verb="remove", name="bright")
+    assert ended(worker, "gone")["freed"] > 0
+
+
+def turned() -> tuple[float, ...]:
+    turn = sitk.Euler3DTransform()
+    turn.SetRotation(0.2, -0.1, 0.3)
+    return tuple(turn.GetMatrix())
+
+
+def test_a_preview_is_the_slice_of_the_full_run(
+    worker: WorkerProcess, small_scan: Scan, tmp_path: Path
+) -> None:
+    """The person would choose filters by a picture that Apply does not give."""
+    filters = ["denoise.gaussian:sigma=1.5", "sharpen.unsharp:amount=2"]
+    full = enhance(small_scan, tuple(parse_step(text) for text in filters)).image
+    scan = describe_scan(small_scan, tmp_path / "scan.npy")
+    for axis, index in ((0, 7), (1, 3), (2, 13)):
+        name = f"{axis}"
+        worker.send(
+            type="run", id=name, verb="preview", scan=scan, filters=filters, axis=axis,
+            index=index, output=str(tmp_path / "slice.npy"),
+        )  # fmt: skip
+        result = ended(worker, name)
+        assert result["exact"], result
+        shown = np.load(tmp_path / "slice.npy")
+        expected = np.take(sitk.GetArrayViewFromImage(full), [index], axis=2 - axis)
+        assert np.allclose(shown, expected, atol=0.01 * np.ptp(expected))
+        place = [0, 0, 0]
+        place[axis] = index
+        assert np.allclose(result["origin"], full.TransformIndexToPhysicalPoint(place))
+
+
+def test_it_is_killed_with_whatever_it_started() -> None:
+    """Slicer's Python is a launcher: killing that alone leaves the graphics card busy."""
+    code = (
+        "import subprocess, sys, json, time;"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']);"
+        "print(json.dumps({'child': child.pid}), flush=True); time.sleep(60)"
+    )
+    launcher = WorkerProcess([sys.executable, "-c", code])
+    until = time.monotonic() + 20
+    while not (messages := launcher.receive()):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    launcher.kill()
+    launcher.wait(10)
+    assert launcher.exit_status is not None
+    child = messages[0]["child"]
+    until = time.monotonic() + 5
+    while _lives(child):
+        assert time.monotonic() < until, "the child lives on"
+        time.sleep(0.05)
+
+
+def _lives(process_id: int) -> bool:
+    """Tell whether a process runs; one that is dead and not yet buried does not."""
+    try:
+        state = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def test_what_it_says_last_is_kept() -> None:
+    """The diagnostics would not tell why it did not start."""
+    worker = WorkerProcess([sys.executable, "-c", "import nothing_of_this_name"])
+    worker.wait(20)
+    until = time.monotonic() + 5
+    while not worker.ended or not worker.last_words:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert "nothing_of_this_name" in worker.last_words[-1]
+    worker.send(type="run")  # to the dead: nothing happens
+    worker.ask_to_end()

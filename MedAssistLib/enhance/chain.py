@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +11,7 @@ import SimpleITK as sitk
 from MedAssistLib.case import Scan
 from MedAssistLib.enhance.filters import filter_kinds
 from MedAssistLib.enhance.kind import FilterKind
+from MedAssistLib.enhance.options import Options, unknown
 from MedAssistLib.errors import UsageError
 from MedAssistLib.progress import Progress
 
@@ -24,43 +24,61 @@ class Step:
     """A filter with its options."""
 
     kind: FilterKind
-    options: Any
+    options: Options
 
     def __str__(self) -> str:
-        given = ",".join(f"{k}={v:g}" for k, v in dataclasses.asdict(self.options).items())
-        return f"{self.kind.name}:{given}"
+        given = ",".join(f"{name}={text}" for name, text in self.options.texts().items())
+        return f"{self.kind.name}:{given}" if given else self.kind.name
 
 
-def parse_step(text: str) -> Step:
-    """Read a step from ``name`` or ``name:option=value,option=value``.
+Chain = tuple[Step, ...]
+
+
+def make_step(name: str, options: Mapping[str, Any], modality: str = "") -> Step:
+    """Return a filter with options; those that are not given get the modality's default.
+
+    Args:
+        name: Name of the filter.
+        options: Values by name; texts are read as on the command line.
+        modality: DICOM modality of the scan.
 
     Raises:
         UsageError: If there is no such filter or option, or a value is not possible.
     """
-    name, _, rest = text.partition(":")
     kinds = filter_kinds()
     if name not in kinds:
-        raise _unknown("filter", name, list(kinds))
-    fields = {field.name: field for field in dataclasses.fields(kinds[name].options)}
-    values = {}
-    for pair in filter(None, rest.split(",")):
-        key, _, value = pair.partition("=")
-        if key not in fields:
-            raise _unknown(f"option of {name}", key, list(fields))
-        values[key] = _number(name, key, value, whole=isinstance(fields[key].default, int))
+        raise unknown("filter", name, tuple(kinds))
     try:
-        return Step(kinds[name], kinds[name].options(**values))
+        return Step(kinds[name], kinds[name].options.make(options, modality))
     except UsageError as error:
         raise UsageError(error.what, where=name, hint=error.hint) from error
 
 
-def default_chain(modality: str) -> tuple[Step, ...]:
+def parse_step(text: str, modality: str = "") -> Step:
+    """Read a step from ``name`` or ``name:option=value,option=value``.
+
+    Raises:
+        UsageError: As :func:`make_step`, or if an option is written twice or has no value.
+    """
+    name, _, rest = text.partition(":")
+    options: dict[str, str] = {}
+    for pair in filter(None, rest.split(",")):
+        option, is_given, value = pair.partition("=")
+        if not is_given:
+            raise UsageError(f"{option} has no value", where=name, hint=f"Write {option}=VALUE")
+        if option in options:
+            raise UsageError(f"{option} is given twice", where=name, hint="Give it once")
+        options[option] = value
+    return make_step(name, options, modality)
+
+
+def default_chain(modality: str) -> Chain:
     """Return the chain that suits a modality: for MR also N4."""
-    return tuple(parse_step(name) for name in _DEFAULTS.get(modality, _DEFAULT))
+    return tuple(parse_step(name, modality) for name in _DEFAULTS.get(modality, _DEFAULT))
 
 
 def enhance(
-    scan: Scan, chain: tuple[Step, ...] | None = None, progress: Progress | None = None
+    scan: Scan, chain: Sequence[Step] | None = None, progress: Progress | None = None
 ) -> Scan:
     """Run a chain of filters on a scan.
 
@@ -70,10 +88,12 @@ def enhance(
         progress: Told how far it is.
 
     Returns:
-        A new scan on the same grid, float32, which remembers the chain.
+        A new scan, float32, which remembers the chain; on the same grid, unless a filter of the
+        group ``geometry`` made another.
 
     Raises:
         CancelledError: If the user asked to stop.
+        UsageError: If the options do not fit the scan.
     """
     progress = progress or Progress()
     steps = default_chain(scan.modality) if chain is None else chain
@@ -83,20 +103,8 @@ def enhance(
         part = progress.part(stage, number / len(steps), (number + 1) / len(steps))
         part.update(0.0)
         image = step.kind.apply(image, step.options, part)
-    image.CopyInformation(scan.image)
+        part.update(1.0)
+    if all(step.kind.keeps_grid for step in steps):
+        image.CopyInformation(scan.image)
     done = (*scan.enhancement, *(str(step) for step in steps))
     return replace(scan, image=image, name=f"{scan.name} enhanced", enhancement=done)
-
-
-def _number(name: str, key: str, value: str, *, whole: bool) -> float:
-    try:
-        return int(value) if whole else float(value)
-    except ValueError as error:
-        kind = "a whole number" if whole else "a number"
-        raise UsageError(f"{key}={value} is not {kind}", where=name) from error
-
-
-def _unknown(what: str, name: str, known: list[str]) -> UsageError:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    guess = f'Did you mean "{near[0]}"? ' if near else ""
-    return UsageError(f'there is no {what} "{name}"', hint=f"{guess}Known: {', '.join(known)}")

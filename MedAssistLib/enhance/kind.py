@@ -1,53 +1,130 @@
-"""What a filter is: a name, a sentence of help, typed options with units and ranges, a function."""
+"""What a filter is: a name, a sentence of help, typed options, and what it does to an image."""
 
 from __future__ import annotations
 
-import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import SimpleITK as sitk
 
-from MedAssistLib.errors import UsageError
+from MedAssistLib import geometry
+from MedAssistLib.enhance.options import Options
 from MedAssistLib.progress import Progress
 
+# An image's values after float32 arithmetic in another order.
+ROUNDING = 1e-5
 
-@dataclass(frozen=True)
+Slices = tuple[int, int, int]
+
+_ROUNDING_OF_REACH = 1e-6
+_LEAST_SLICES = 24
+_SLICES_PER_CONTEXT = 4
+
+
+def nothing_around(_options: Any, _spacing: float) -> float:
+    """Return the reach of a filter that looks at each voxel by itself."""
+    return 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class FilterKind:
     """A filter.
+
+    Call :meth:`apply` to run it. A preview of one slice calls :attr:`prepare` once on the whole
+    image, keeps what it returns, and gives it to :meth:`apply` with a slab around the slice.
 
     Attributes:
         name: Its name in chains, ``group.filter``.
         help: One sentence: what it does and when to use it.
-        options: Dataclass of its options, each made by :func:`option`.
-        apply: Called with a 3-D float32 image, the options and a progress; returns a new float32
-            image on the same grid.
+        options: Dataclass of its options; see :mod:`MedAssistLib.enhance.options`.
+        compute: Called with a 3-D float32 image (the whole or a slab), the options, a progress and
+            the state; returns a new image and leaves the given one alone.
+        prepare: Called with the whole image, the options and a progress; returns the state: what
+            the filter needs to know of the whole image. It may be given a coarser copy of the
+            whole when ``coarse`` is true. ``None`` when the filter needs nothing.
+        coarse: Whether a coarser copy of the whole gives a state within the tolerance.
+        reach: Called with the options and the spacing along an axis in mm; returns how much of the
+            image around a slice across this axis the slice's result depends on, in mm.
+        tolerance: Largest difference, within a slice, between a preview with a slab of that reach
+            and a full run, as a share of the range (largest less smallest) of the full result.
+        keeps_grid: Whether the result lies on the image's grid.
+        in_slabs: Whether a slab of that reach gives exactly the whole's result, so that large
+            images are worked through in slabs: ITK looks for a wish to cancel only every hundredth
+            of its work, which for a whole scan may be many seconds.
+        part: Like ``compute``, for a filter that can leave out what is not wanted: returns only
+            some slices, given as their axis, the first, and the one after the last.
     """
 
     name: str
     help: str
-    options: type[Any]
-    apply: Callable[[sitk.Image, Any, Progress], sitk.Image]
+    options: type[Options]
+    compute: Callable[[sitk.Image, Any, Progress, Any], sitk.Image]
+    prepare: Callable[[sitk.Image, Any, Progress], Any] | None = None
+    coarse: bool = True
+    reach: Callable[[Any, float], float] = nothing_around
+    tolerance: float = ROUNDING
+    keeps_grid: bool = True
+    in_slabs: bool = False
+    part: Callable[[sitk.Image, Any, Progress, Any, Slices], sitk.Image] | None = None
+
+    @property
+    def stage(self) -> str:
+        """What progress says while it runs."""
+        return f"Enhancing ({self.name})"
+
+    def apply(
+        self, image: sitk.Image, options: Any, progress: Progress, state: Any = None
+    ) -> sitk.Image:
+        """Run the filter on a 3-D float32 image; returns a new float32 image.
+
+        Args:
+            image: The whole image, or a slab of it when ``state`` is given. Where it holds no
+                number, its least value is taken.
+            options: An instance of :attr:`options`.
+            progress: Told how far it is; looked at for cancellation.
+            state: What :attr:`prepare` returned for the whole image; ``None`` to prepare now.
+
+        Raises:
+            CancelledError: If the user asked to stop.
+            UsageError: If the options do not fit the image.
+            InputError: If a file that the options name cannot be used.
+        """
+        image = _with_numbers(image)
+        if state is None and self.prepare is not None:
+            state = self.prepare(image, options, progress)
+        work = self._through_slabs if self.in_slabs else self.compute
+        result = work(image, options, progress, state)
+        # Some of ITK's filters answer in another type than they were asked in.
+        exact: bool = result.GetPixelID() == sitk.sitkFloat32
+        return result if exact else sitk.Cast(result, sitk.sitkFloat32)
+
+    def _through_slabs(
+        self, image: sitk.Image, options: Any, progress: Progress, state: Any
+    ) -> sitk.Image:
+        """Run :attr:`compute` on slabs of slices with their context, and join the results."""
+        depth, spacing = image.GetSize()[2], image.GetSpacing()[2]
+        around = math.ceil(self.reach(options, spacing) / spacing - _ROUNDING_OF_REACH)
+        thickness = max(_LEAST_SLICES, _SLICES_PER_CONTEXT * around)
+        if depth <= thickness + around:
+            return self.compute(image, options, progress, state)
+        values = np.empty(image.GetSize()[::-1], dtype=np.float32)
+        for start in range(0, depth, thickness):
+            stop, first = min(start + thickness, depth), max(start - around, 0)
+            # ITK's gradients want two slices at least.
+            first = min(first, depth - 2)
+            part = progress.part(self.stage, start / depth, stop / depth)
+            slab = self.compute(image[:, :, first : stop + around], options, part, state)
+            values[start:stop] = sitk.GetArrayViewFromImage(slab)[start - first : stop - first]
+        return geometry.from_array(values, image)
 
 
-def option(default: float, *, least: float, most: float, unit: str, help: str) -> Any:  # noqa: A002
-    """Return a dataclass field for an option with a range; ``unit`` is UCUM, ``"1"`` for none."""
-    return dataclasses.field(
-        default=default, metadata={"least": least, "most": most, "unit": unit, "help": help}
-    )
-
-
-class Options:
-    """Base of the filters' options: refuses values out of range."""
-
-    def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):  # type: ignore[arg-type]
-            value, least, most = getattr(self, field.name), *_range(field)
-            if not least <= value <= most:
-                what = f"{field.name}={value:g} is out of range"
-                raise UsageError(what, hint=f"Give a value from {least:g} to {most:g}")
-
-
-def _range(field: dataclasses.Field[Any]) -> tuple[float, float]:
-    return field.metadata["least"], field.metadata["most"]
+def _with_numbers(image: sitk.Image) -> sitk.Image:
+    values = sitk.GetArrayViewFromImage(image)
+    good = np.isfinite(values)
+    if good.all():
+        return image
+    least = values[good].min() if good.any() else np.float32(0.0)
+    return geometry.from_array(np.where(good, values, least), image)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
-from MedAssistLib.case import Scan
+from MedAssistLib.case import Scan, Segmentation
 from MedAssistLib.errors import InputError
 from MedAssistLib.files import replacing
 
@@ -23,14 +23,27 @@ def describe_scan(scan: Scan, path: Path) -> dict[str, Any]:
     Raises:
         ResourceError: If the file cannot be written.
     """
-    write_array(sitk.GetArrayViewFromImage(scan.image), path)
+    array = sitk.GetArrayViewFromImage(scan.image)
+    return describe_array(array, scan.image, path, modality=scan.modality)
+
+
+def describe_array(
+    array: npt.NDArray[Any], grid: sitk.Image, path: Path, *, modality: str
+) -> dict[str, Any]:
+    """Write voxels (axes k, j, i) that lie as those of ``grid`` do; see :func:`describe_scan`.
+
+    The size of ``grid`` does not matter.
+    """
+    write_array(array, path)
+    return {"array": str(path), "modality": modality, **grid_fields(grid)}
+
+
+def grid_fields(image: sitk.Image) -> dict[str, tuple[float, ...]]:
+    """Return where the voxels of an image lie, as descriptions and results say it."""
     return {
-        "array": str(path),
-        "spacing": scan.image.GetSpacing(),
-        "origin": scan.image.GetOrigin(),
-        "direction": scan.image.GetDirection(),
-        "modality": scan.modality,
-        "name": scan.name,
+        "spacing": image.GetSpacing(),
+        "origin": image.GetOrigin(),
+        "direction": image.GetDirection(),
     }
 
 
@@ -51,7 +64,6 @@ def read_scan(description: Mapping[str, Any]) -> Scan:
     return Scan(
         image=image,
         modality=str(description.get("modality", "")),
-        name=str(description.get("name", "")) or "scan",
     )
 
 
@@ -63,3 +75,40 @@ def write_array(array: npt.NDArray[Any], path: Path) -> None:
     """
     with replacing(path) as temporary, temporary.open("wb") as stream:
         np.save(stream, array, allow_pickle=False)
+
+
+def write_surfaces(segmentation: Segmentation, path: Path) -> None:
+    """Write the surfaces of the structures that have voxels as ``.npz``.
+
+    For each label ``N``: ``points_N`` and ``normals_N`` (n, 3), float32, LPS mm, and
+    ``triangles_N`` (m, 3), int64, anticlockwise from outside.
+
+    Raises:
+        ResourceError: If the file cannot be written.
+    """
+    from MedAssistLib.export.surfaces import make_surfaces
+
+    arrays: dict[str, Any] = {}
+    for surface in make_surfaces(segmentation):
+        label = surface.segment.label
+        arrays[f"points_{label}"] = surface.points.astype(np.float32)
+        arrays[f"normals_{label}"] = _normals(surface.points, surface.triangles)
+        arrays[f"triangles_{label}"] = surface.triangles.astype(np.int64)
+    with replacing(path) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, **arrays)
+
+
+def _normals(
+    points: npt.NDArray[np.float64], triangles: npt.NDArray[np.integer]
+) -> npt.NDArray[np.float32]:
+    """Return the mean normal of the triangles around each point, larger ones weighing more."""
+    first, second, third = (points[triangles[:, corner]] for corner in range(3))
+    across = np.cross(second - first, third - first)
+    normals = np.zeros_like(points)
+    for corner in range(3):
+        for axis in range(3):
+            normals[:, axis] += np.bincount(
+                triangles[:, corner], across[:, axis], minlength=len(points)
+            )
+    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
+    return (normals / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import threading
 from collections.abc import Iterable
@@ -35,7 +36,7 @@ class Worker:
         """Take requests until there are no more, then stop what runs and return."""
         thread = threading.Thread(target=self._work, daemon=True)
         thread.start()
-        self._send({"type": "ready", "version": __version__})
+        self._send({"type": "ready", "version": __version__, "process_id": os.getpid()})
         for line in lines:
             if line.strip() and not self._take(line):
                 break

@@ -1,13 +1,20 @@
-"""The filters that can stand in a chain: one file each, listed here."""
+"""The filters that can stand in a chain: every module of this folder that has a ``FILTER``."""
 
 from __future__ import annotations
 
-from MedAssistLib.enhance.filters import bias_n4, denoise_curvature
+import functools
+import importlib
+import pkgutil
+from types import MappingProxyType
+
 from MedAssistLib.enhance.kind import FilterKind
 
-_ALL = (bias_n4.FILTER, denoise_curvature.FILTER)
 
-
-def filter_kinds() -> dict[str, FilterKind]:
-    """Return all filters by name."""
-    return {kind.name: kind for kind in _ALL}
+@functools.cache
+def filter_kinds() -> MappingProxyType[str, FilterKind]:
+    """Return all filters by name, in alphabetical order of their modules."""
+    modules = [
+        importlib.import_module(f"{__name__}.{found.name}")
+        for found in pkgutil.iter_modules(__path__)
+    ]
+    return MappingProxyType({module.FILTER.name: module.FILTER for module in modules})

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
+from MedAssistLib import geometry
 from MedAssistLib.enhance.itk import run
-from MedAssistLib.enhance.kind import FilterKind, Options, option
+from MedAssistLib.enhance.kind import FilterKind
+from MedAssistLib.enhance.options import Options, option
 from MedAssistLib.progress import Progress
 
 _HISTOGRAM_BINS = 200
@@ -34,16 +36,35 @@ class N4Options(Options):
     )
 
 
-def _apply(image: sitk.Image, options: N4Options, progress: Progress) -> sitk.Image:
-    factors = np.maximum(np.rint(options.working_spacing / np.array(image.GetSpacing())), 1)
-    most = np.maximum(np.array(image.GetSize()) // _SMALLEST_SIDE, 1)
-    small = sitk.Shrink(image, [int(n) for n in np.minimum(factors, most)])
+def _prepare(image: sitk.Image, options: N4Options, progress: Progress) -> sitk.Image:
+    """Return the logarithm of the bias field on the whole image's grid.
+
+    The image is turned upright first: the coarse grid and N4's fit begin at the first voxel, and
+    would otherwise differ with the order in which voxels are stored, by up to 7 % of the range.
+    """
+    upright = sitk.DICOMOrient(image, "LPS")
+    factors = np.maximum(np.rint(options.working_spacing / np.array(upright.GetSpacing())), 1)
+    most = np.maximum(np.array(upright.GetSize()) // _SMALLEST_SIDE, 1)
+    small = sitk.Shrink(upright, [int(n) for n in np.minimum(factors, most)])
     mask = sitk.OtsuThreshold(small, 0, 1, _HISTOGRAM_BINS)
     correction = sitk.N4BiasFieldCorrectionImageFilter()
     correction.SetMaximumNumberOfIterations([int(options.iterations)] * int(options.levels))
     run(correction, progress, small, mask)
-    field = sitk.Exp(correction.GetLogBiasFieldAsImage(image))
-    corrected: sitk.Image = image / sitk.Cast(field, sitk.sitkFloat32)
+    field = correction.GetLogBiasFieldAsImage(upright)
+    back: sitk.Image = sitk.DICOMOrient(field, geometry.orientation(image))
+    return back
+
+
+def _compute(
+    image: sitk.Image, _options: N4Options, progress: Progress, field: sitk.Image
+) -> sitk.Image:
+    progress.check()
+    if not geometry.same_grid(field, image):
+        # The last True continues the outermost voxels, where a slab's corner may lie.
+        field = sitk.Resample(
+            field, image, sitk.Transform(), sitk.sitkLinear, 0.0, sitk.sitkFloat32, True
+        )
+    corrected: sitk.Image = image / sitk.Cast(sitk.Exp(field), sitk.sitkFloat32)
     return corrected
 
 
@@ -51,5 +72,7 @@ FILTER = FilterKind(
     name="bias.n4",
     help="Evens out the brightness of MR: use it when one side of a head is brighter than another.",
     options=N4Options,
-    apply=_apply,
+    prepare=_prepare,
+    compute=_compute,
+    tolerance=0.02,
 )

@@ -1,0 +1,36 @@
+"""Gradient anisotropic diffusion (Perona and Malik 1990, doi:10.1109/34.56205)."""
+
+from __future__ import annotations
+
+import SimpleITK as sitk
+
+from MedAssistLib.enhance.diffusion import (
+    DiffusionOptions,
+    diffuse,
+    diffusion_reach,
+    mean_squared_gradient,
+)
+from MedAssistLib.enhance.kind import FilterKind
+from MedAssistLib.progress import Progress
+
+
+def _prepare(image: sitk.Image, _options: DiffusionOptions, _progress: Progress) -> float:
+    return mean_squared_gradient(image)
+
+
+def _compute(
+    image: sitk.Image, options: DiffusionOptions, progress: Progress, mean: float
+) -> sitk.Image:
+    return diffuse(sitk.GradientAnisotropicDiffusionImageFilter(), image, options, mean, progress)
+
+
+FILTER = FilterKind(
+    name="denoise.gradient",
+    help="Smooths flat areas and keeps strong edges crisp: use it where edges have high contrast.",
+    options=DiffusionOptions,
+    prepare=_prepare,
+    coarse=False,
+    compute=_compute,
+    reach=lambda options, spacing: diffusion_reach(options.iterations, spacing),
+    tolerance=0.02,
+)

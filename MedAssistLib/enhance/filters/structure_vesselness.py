@@ -1,0 +1,27 @@
+"""Vesselness: how much each voxel looks like a part of a tube."""
+
+from __future__ import annotations
+
+import SimpleITK as sitk
+
+from MedAssistLib.enhance.kind import FilterKind
+from MedAssistLib.enhance.tubes import StructureOptions, contrast_of, strongest, structure_reach
+from MedAssistLib.progress import Progress
+
+
+def _compute(
+    image: sitk.Image, options: StructureOptions, progress: Progress, contrast: float
+) -> sitk.Image:
+    return strongest(image, 1, options, progress, contrast)
+
+
+FILTER = FilterKind(
+    name="structure.vesselness",
+    help="Shows tubes, from 0 to 1: use it on enhanced vessels or, with side=dark, airways.",
+    options=StructureOptions,
+    prepare=contrast_of,
+    compute=_compute,
+    in_slabs=True,
+    reach=structure_reach,
+    tolerance=0.02,
+)

@@ -1,0 +1,109 @@
+"""Bright or dark tubes and sheets of several sizes: what vesselness and sheetness share.
+
+Frangi et al. 1998 (doi:10.1007/BFb0056195), generalised by Antiga 2007 (doi:10.54294/b7q0ki).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import SimpleITK as sitk
+
+from MedAssistLib.enhance.itk import run
+from MedAssistLib.enhance.options import INTENSITY, Options, choice, option
+from MedAssistLib.enhance.voxels import gaussian, gaussian_reach, robust_range
+from MedAssistLib.errors import UsageError
+from MedAssistLib.progress import Progress
+
+_AUTO_SHARE = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class StructureOptions(Options):
+    """Which structures are looked for."""
+
+    smallest: float = option(
+        1.0, least=0.3, most=20.0, unit="mm", help="Radius, or half the thickness, of the thinnest"
+    )
+    largest: float = option(
+        3.0, least=0.3, most=20.0, unit="mm", help="Radius, or half the thickness, of the thickest"
+    )
+    sizes: int = option(
+        3, least=1, most=10, unit="1", help="How many sizes from the thinnest to the thickest"
+    )
+    side: str = choice("bright", "bright", "dark", help="Brighter or darker than around")
+    contrast: float | None = option(
+        None,
+        least=0.001,
+        most=10000.0,
+        unit=INTENSITY,
+        help="How much brighter or darker than around; fainter ones fade",
+        by_modality={"CT": 100.0},
+        auto="a fifth of the range of the scan's values",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.largest < self.smallest:
+            what = f"largest={self.largest:g} is below smallest={self.smallest:g}"
+            raise UsageError(what, hint="Give them the other way round")
+
+
+def contrast_of(image: sitk.Image, options: StructureOptions, _progress: Progress) -> float:
+    """Return the contrast that the options say or that suits the whole image."""
+    if options.contrast is not None:
+        return options.contrast
+    low, high = robust_range(image)
+    return _AUTO_SHARE * (high - low)
+
+
+def scales(options: StructureOptions) -> list[float]:
+    """Return the Gaussians' sigmas in mm, evenly spread in their logarithm.
+
+    A tube answers most to a sigma of its radius over √2.
+    """
+    most = options.sizes - 1
+    ratio = options.largest / options.smallest
+    radii = [options.smallest * ratio ** (n / most if most else 0.5) for n in range(most + 1)]
+    return [radius / math.sqrt(2.0) for radius in radii]
+
+
+def strongest(
+    image: sitk.Image,
+    dimension: int,
+    options: StructureOptions,
+    progress: Progress,
+    contrast: float,
+) -> sitk.Image:
+    """Return, for each voxel, the strongest answer of all scales, in [0, 1].
+
+    Args:
+        image: The image or a slab of it.
+        dimension: 1 for tubes, 2 for sheets.
+        options: What is looked for.
+        progress: Told how far it is.
+        contrast: Contrast in the image's unit from which answers are strong.
+    """
+    sigmas = scales(options)
+    best: Any = None
+    for number, sigma in enumerate(sigmas):
+        start, stop = number / len(sigmas), (number + 1) / len(sigmas)
+        middle = start + 0.2 * (stop - start)
+        blurred = run(gaussian(sigma), progress, image, start=start, stop=middle)
+        measure = sitk.ObjectnessMeasureImageFilter()
+        measure.SetObjectDimension(dimension)
+        measure.SetBrightObject(options.side == "bright")
+        measure.SetScaleObjectnessMeasure(False)
+        # A tube of this contrast has second derivatives of about half of it, times sigma squared.
+        measure.SetGamma(contrast / 2.0)
+        answer = run(measure, progress, blurred * sigma**2, start=middle, stop=stop)
+        best = answer if best is None else sitk.Maximum(best, answer)
+    result: sitk.Image = sitk.Cast(best, sitk.sitkFloat32)
+    return result
+
+
+def structure_reach(options: StructureOptions, spacing: float) -> float:
+    """Return how far, in mm, :func:`strongest` looks along an axis."""
+    return gaussian_reach(scales(options)[-1], spacing) + 2.0 * spacing
