@@ -19,12 +19,15 @@ DATA = sorted(p for p in LIBRARY.rglob("*") if p.suffix in (".json", ".html"))
 
 # The floors of the house: a package imports only from below; those of the top one also each other.
 FLOORS = [
-    {"__init__", "case", "errors", "progress", "files", "geometry", "terminology", "volumes"},
+    {
+        "__init__", "archive", "case", "errors", "progress", "files", "geometry", "machine",
+        "terminology", "volumes",
+    },
     {"read", "enhance", "measure"},
     {"models"},
     {"segment"},
     {"export"},
-    {"cli", "scene", "worker", "__main__"},
+    {"cli", "panel", "scene", "worker", "__main__"},
 ]
 ALLOWED_PARTS = {
     "slicer": {"scene"},
