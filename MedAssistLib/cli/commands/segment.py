@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,8 @@ from MedAssistLib.progress import Progress
 from MedAssistLib.segment.options import BACKENDS, DEVICES, SegmentOptions
 
 if TYPE_CHECKING:
-    from MedAssistLib.case import Point
+    from MedAssistLib.case import Point, Scan
+    from MedAssistLib.models.card import ModelCard
     from MedAssistLib.segment import SegmentResult
 
 _GIGABYTE = 10**9
@@ -74,12 +76,28 @@ def run(arguments: argparse.Namespace, progress: Progress) -> Outcome:
     card = replace(find(arguments.model), trusted=arguments.trust)
     options = _options(arguments)
     scans = read_scans_of(arguments, progress.part("Reading", 0.0, 0.1))
+    _tell_need(card, scans[0], options)
     result = segment_in_detail(scans, card, options, progress.part("Segmenting", 0.1, 0.9))
     progress.part("Writing", 0.9, 1.0).update(0.0)
     write(result.segmentation, arguments.output)
     if arguments.probabilities:
         _write_probabilities(result, arguments.probabilities)
     return _outcome(result, arguments)
+
+
+def _tell_need(card: ModelCard, scan: Scan, options: SegmentOptions) -> None:
+    """Say on a terminal how much memory the run takes, and anywhere if that may be too much."""
+    from MedAssistLib.machine import free_memory
+    from MedAssistLib.segment.forecast import Extent, forecast
+
+    need = forecast(card, Extent.of(scan.image), probabilities=options.probabilities).main
+    free = free_memory()
+    scarce = bool(free) and need > free
+    if scarce or sys.stderr.isatty():
+        room = f"; {free / _GIGABYTE:.1f} GB are free" if free else ""
+        where = "" if options.device == "cpu" else " without a graphics card"
+        text = f"needs up to {need / _GIGABYTE:.1f} GB of main memory{where}{room}"
+        print(f"medassist: {text}", file=sys.stderr)
 
 
 def _options(arguments: argparse.Namespace) -> SegmentOptions:

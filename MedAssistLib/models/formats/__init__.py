@@ -92,6 +92,11 @@ def is_tiled(card: ModelCard) -> bool:
     return card.format in _TILED
 
 
+def is_parted(card: ModelCard) -> bool:
+    """Tell whether a model consists of several patch-wise networks that run in turn."""
+    return card.format in _PARTED
+
+
 def load_tiled(card: ModelCard) -> TiledModel:
     """Make a patch-wise model ready to run.
 

@@ -193,10 +193,18 @@ def prepare(
     return Prepared(data, placement)
 
 
-def turned_size(image: sitk.Image, plan: InferencePlan) -> tuple[Size, Spacing]:
-    """Return the voxels and spacing of a scan along the axes of a model, before any cropping."""
+def turned_size(
+    image: sitk.Image, plan: InferencePlan, size: Sequence[int] | None = None
+) -> tuple[Size, Spacing]:
+    """Return the voxels and spacing of a scan along the axes of a model, before any cropping.
+
+    Args:
+        image: The scan, or an image with its spacing and direction.
+        plan: The model's.
+        size: Voxels of the scan along i, j, k, if they are not the image's.
+    """
     turn = Turn.of(image, plan)
-    stored = image.GetSize()[::-1]
+    stored = (size or image.GetSize())[::-1]
     k, j, i = (int(stored[axis]) for axis in turn.order)
     return (k, j, i), _spacing(image, turn)
 
