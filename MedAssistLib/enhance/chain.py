@@ -12,6 +12,7 @@ from MedAssistLib.case import Scan
 from MedAssistLib.enhance.filters import filter_kinds
 from MedAssistLib.enhance.kind import FilterKind
 from MedAssistLib.enhance.options import Options, unknown
+from MedAssistLib.enhance.voxels import with_numbers
 from MedAssistLib.errors import UsageError
 from MedAssistLib.progress import Progress
 
@@ -83,7 +84,7 @@ def enhance(
     """Run a chain of filters on a scan.
 
     Args:
-        scan: The scan; it is not changed.
+        scan: The scan; it is not changed. Where it holds no number, its least value is taken.
         chain: The filters in their order; ``None`` for the default of the scan's modality.
         progress: Told how far it is.
 
@@ -97,7 +98,7 @@ def enhance(
     """
     progress = progress or Progress()
     steps = default_chain(scan.modality) if chain is None else chain
-    image = sitk.Cast(scan.image, sitk.sitkFloat32)
+    image = with_numbers(sitk.Cast(scan.image, sitk.sitkFloat32))
     for number, step in enumerate(steps):
         stage = f"Enhancing ({step.kind.name})"
         part = progress.part(stage, number / len(steps), (number + 1) / len(steps))

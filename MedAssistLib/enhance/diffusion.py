@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +14,27 @@ import SimpleITK as sitk
 from MedAssistLib import geometry
 from MedAssistLib.enhance.itk import run
 from MedAssistLib.enhance.options import Options, option
+from MedAssistLib.enhance.voxels import Slices, finest, slices
 from MedAssistLib.progress import Progress
 
-# Diffusion for a time t spreads by a standard deviation of √(2t); beyond four there is nothing.
-_SIGMAS = 4.0
+# Diffusion for a time t spreads by a standard deviation of √(2t); beyond six there is nothing.
+_SIGMAS = 6.0
 
 _VOXELS_AT_ONCE = 2_000_000
 _LEAST_SLICES = 8
+# Side, in voxels, of the block that tells how the mean gradient falls.
+_BLOCK = 96
+
+
+def conductance(default: float) -> Any:
+    """Return a dataclass field for how strong an edge must be to be kept."""
+    return option(
+        default,
+        least=0.1,
+        most=20.0,
+        unit="1",
+        help="How strong an edge must be to be kept: a higher value blurs weaker edges",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,16 +42,9 @@ class DiffusionOptions(Options):
     """How strongly noise is smoothed."""
 
     iterations: int = option(
-        5, least=1, most=100, unit="1", help="How often it is smoothed: more smooths more"
+        3, least=1, most=100, unit="1", help="How often it is smoothed: more smooths more"
     )
-    conductance: float = option(
-        3.0,
-        least=0.1,
-        most=20.0,
-        unit="1",
-        help="How strong an edge must be to be kept: a higher value blurs weaker edges",
-        by_modality={"CT": 1.0},  # Air and bone raise the mean to which it is relative.
-    )
+    conductance: float = conductance(1.0)
 
 
 def time_step(spacing: float) -> float:
@@ -55,25 +62,45 @@ def diffusion_reach(iterations: int, spacing: float) -> float:
     return min(math.ceil(spread / spacing), iterations) * spacing
 
 
-def mean_squared_gradient(image: sitk.Image) -> float:
+def mean_squared_gradient(image: sitk.Image, progress: Progress) -> float:
     """Return the mean squared gradient to which ITK ties the conductance: central differences."""
     values = sitk.GetArrayViewFromImage(image)
     across, down, along = (1.0 / (4.0 * s * s) for s in image.GetSpacing())
     last = len(values) - 1
     total = 0.0
     for k, plane in enumerate(values):
+        progress.check()
         total += along * _sum_of_squares(values[min(k + 1, last)] - values[max(k - 1, 0)])
         total += down * _sum_of_squares(_differences(plane, 0))
         total += across * _sum_of_squares(_differences(plane, 1))
     return total / values.size
 
 
-def diffuse(
+def means_of(
+    diffusion: Any, image: sitk.Image, options: DiffusionOptions, progress: Progress
+) -> list[float]:
+    """Return the whole image's mean squared gradient before each iteration.
+
+    The first is exact; how it falls is taken from a block in the middle of the image, because only
+    a full run would tell.
+    """
+    cut = [max(n - _BLOCK, 0) // 2 for n in image.GetSize()]
+    block = image[tuple(slice(c, n - c) for c, n in zip(cut, image.GetSize(), strict=True))]
+    means: list[float] = []
+    diffuse(diffusion, block, options, progress, seen=means)
+    whole = mean_squared_gradient(image, progress)
+    return [whole * (mean / means[0] if means[0] > 0.0 else 1.0) for mean in means]
+
+
+def diffuse(  # noqa: PLR0913 - each is a fact about the work
     diffusion: Any,
     image: sitk.Image,
     options: DiffusionOptions,
-    whole_mean: float,
     progress: Progress,
+    *,
+    means: Sequence[float] = (),
+    keep: Slices | None = None,
+    seen: list[float] | None = None,
 ) -> sitk.Image:
     """Run one of ITK's two anisotropic diffusion filters.
 
@@ -83,27 +110,40 @@ def diffuse(
 
     Args:
         diffusion: The filter.
-        image: The image or a slab of it.
+        image: The whole image, or a slab of it.
         options: How strongly.
-        whole_mean: :func:`mean_squared_gradient` of the whole image.
         progress: Told how far it is.
+        means: For a slab: what :func:`means_of` says of the whole image.
+        keep: The slices that are wanted, as (axis, first, one after the last); ``None`` for all.
+        seen: Gets the image's own mean squared gradient before each iteration.
     """
     diffusion.SetNumberOfIterations(1)
-    diffusion.SetTimeStep(time_step(min(image.GetSpacing())))
-    share = whole_mean / (mean_squared_gradient(image) or 1.0)
-    for iteration in range(int(options.iterations)):
-        mean = share * mean_squared_gradient(image)
+    diffusion.SetTimeStep(time_step(finest(image)))
+    for iteration in range(options.iterations):
+        mean = means[iteration] if means else mean_squared_gradient(image, progress)
+        if seen is not None:
+            seen.append(mean)
         joined = np.empty(image.GetSize()[::-1], dtype=np.float32)
         for slab, inner, place in _slabs(image):
-            local = mean_squared_gradient(slab)
+            local = mean_squared_gradient(slab, progress)
             ratio = math.sqrt(mean / local) if local > 0.0 else 1.0
             diffusion.SetConductanceParameter(options.conductance * ratio)
             done = (iteration + place.start / len(joined)) / options.iterations
             smooth = run(diffusion, progress, slab, start=done, stop=done)
             joined[place] = sitk.GetArrayViewFromImage(smooth)[inner]
         image = geometry.from_array(joined, image)
+        if keep is not None:
+            image, keep = _trimmed(image, keep, options.iterations - 1 - iteration)
     progress.update(1.0)
     return image
+
+
+def _trimmed(image: sitk.Image, keep: Slices, around: int) -> tuple[sitk.Image, Slices]:
+    """Return an image without the slices that no later iteration sees, and where ``keep`` is."""
+    axis, first, stop = keep
+    depth = image.GetSize()[axis]
+    start, end = max(first - around, 0), min(stop + around, depth)
+    return slices(image, axis, start, end), (axis, first - start, stop - start)
 
 
 def _slabs(image: sitk.Image) -> Iterator[tuple[sitk.Image, slice, slice]]:

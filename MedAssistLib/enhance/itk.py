@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import SimpleITK as sitk
 
-from MedAssistLib.errors import InputError, MedAssistError, ResourceError
+from MedAssistLib.errors import CancelledError, InputError, MedAssistError, ResourceError
 from MedAssistLib.progress import Progress
 
 # ITK warns on the console of what is no fault here, such as time steps in mm.
@@ -44,15 +45,24 @@ def run(
         else:
             progress.update(start + (stop - start) * itk_filter.GetProgress())
 
+    def look_harder() -> None:
+        look()
+        if progress.cancelled:
+            # N4 does not heed Abort, but ends at an error, which SimpleITK would print.
+            sys.excepthook = lambda *_error: None
+            raise CancelledError
+
     progress.check()
-    for event in (sitk.sitkProgressEvent, sitk.sitkIterationEvent):
-        itk_filter.AddCommand(event, look)
+    itk_filter.AddCommand(sitk.sitkProgressEvent, look)
+    itk_filter.AddCommand(sitk.sitkIterationEvent, look_harder)
+    hook = sys.excepthook
     try:
         result = itk_filter.Execute(*images)
     except RuntimeError as error:
         progress.check()  # An aborted filter ends in an error of ITK's.
         raise _refusal(error) from error
     finally:
+        sys.excepthook = hook
         itk_filter.RemoveAllCommands()
     progress.update(stop)
     return result

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import SimpleITK as sitk
 
-from MedAssistLib import geometry
 from MedAssistLib.enhance.options import Options
+from MedAssistLib.enhance.voxels import Slices
 from MedAssistLib.progress import Progress
 
 # An image's values after float32 arithmetic in another order.
 ROUNDING = 1e-5
-
-Slices = tuple[int, int, int]
-
-_ROUNDING_OF_REACH = 1e-6
-_LEAST_SLICES = 24
-_SLICES_PER_CONTEXT = 4
 
 
 def nothing_around(_options: Any, _spacing: float) -> float:
@@ -51,9 +43,7 @@ class FilterKind:
         tolerance: Largest difference, within a slice, between a preview with a slab of that reach
             and a full run, as a share of the range (largest less smallest) of the full result.
         keeps_grid: Whether the result lies on the image's grid.
-        in_slabs: Whether a slab of that reach gives exactly the whole's result, so that large
-            images are worked through in slabs: ITK looks for a wish to cancel only every hundredth
-            of its work, which for a whole scan may be many seconds.
+        state_for_part_only: Whether ``part`` alone needs what ``prepare`` returns.
         part: Like ``compute``, for a filter that can leave out what is not wanted: returns only
             some slices, given as their axis, the first, and the one after the last.
     """
@@ -67,7 +57,7 @@ class FilterKind:
     reach: Callable[[Any, float], float] = nothing_around
     tolerance: float = ROUNDING
     keeps_grid: bool = True
-    in_slabs: bool = False
+    state_for_part_only: bool = False
     part: Callable[[sitk.Image, Any, Progress, Any, Slices], sitk.Image] | None = None
 
     @property
@@ -81,8 +71,7 @@ class FilterKind:
         """Run the filter on a 3-D float32 image; returns a new float32 image.
 
         Args:
-            image: The whole image, or a slab of it when ``state`` is given. Where it holds no
-                number, its least value is taken.
+            image: The whole image, or a slab of it when ``state`` is given; numbers everywhere.
             options: An instance of :attr:`options`.
             progress: Told how far it is; looked at for cancellation.
             state: What :attr:`prepare` returned for the whole image; ``None`` to prepare now.
@@ -92,39 +81,9 @@ class FilterKind:
             UsageError: If the options do not fit the image.
             InputError: If a file that the options name cannot be used.
         """
-        image = _with_numbers(image)
-        if state is None and self.prepare is not None:
+        if state is None and self.prepare is not None and not self.state_for_part_only:
             state = self.prepare(image, options, progress)
-        work = self._through_slabs if self.in_slabs else self.compute
-        result = work(image, options, progress, state)
+        result = self.compute(image, options, progress, state)
         # Some of ITK's filters answer in another type than they were asked in.
         exact: bool = result.GetPixelID() == sitk.sitkFloat32
         return result if exact else sitk.Cast(result, sitk.sitkFloat32)
-
-    def _through_slabs(
-        self, image: sitk.Image, options: Any, progress: Progress, state: Any
-    ) -> sitk.Image:
-        """Run :attr:`compute` on slabs of slices with their context, and join the results."""
-        depth, spacing = image.GetSize()[2], image.GetSpacing()[2]
-        around = math.ceil(self.reach(options, spacing) / spacing - _ROUNDING_OF_REACH)
-        thickness = max(_LEAST_SLICES, _SLICES_PER_CONTEXT * around)
-        if depth <= thickness + around:
-            return self.compute(image, options, progress, state)
-        values = np.empty(image.GetSize()[::-1], dtype=np.float32)
-        for start in range(0, depth, thickness):
-            stop, first = min(start + thickness, depth), max(start - around, 0)
-            # ITK's gradients want two slices at least.
-            first = min(first, depth - 2)
-            part = progress.part(self.stage, start / depth, stop / depth)
-            slab = self.compute(image[:, :, first : stop + around], options, part, state)
-            values[start:stop] = sitk.GetArrayViewFromImage(slab)[start - first : stop - first]
-        return geometry.from_array(values, image)
-
-
-def _with_numbers(image: sitk.Image) -> sitk.Image:
-    values = sitk.GetArrayViewFromImage(image)
-    good = np.isfinite(values)
-    if good.all():
-        return image
-    least = values[good].min() if good.any() else np.float32(0.0)
-    return geometry.from_array(np.where(good, values, least), image)

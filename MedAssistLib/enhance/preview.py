@@ -17,7 +17,6 @@ import SimpleITK as sitk
 
 from MedAssistLib.case import Scan
 from MedAssistLib.enhance.chain import Chain, Step
-from MedAssistLib.enhance.kind import Slices
 from MedAssistLib.enhance.preview_slab import (
     Plane,
     coarse_copy,
@@ -26,13 +25,20 @@ from MedAssistLib.enhance.preview_slab import (
     plane_of,
     slab_around,
     slab_sizes,
-    slices,
 )
 from MedAssistLib.enhance.preview_whole import Background, Whole
+from MedAssistLib.enhance.voxels import Slices, slices, with_numbers
 from MedAssistLib.progress import Cancellation, Progress
 
 # A filter that never ran is taken to need this long a voxel; a cautious guess.
-_UNKNOWN_RATE_S = 3e-7
+_UNKNOWN_RATE_S = 1e-6
+# On finer voxels a filter may look at more neighbours.
+_FINER_RATE = 2.0
+# A rate may rise by so much at once: the least is right, the others were taken on a busy machine.
+_RISE = 1.25
+# How much of the budget a draft waits for what filters must know of the whole scan.
+_PATIENCE = 0.4
+_EXACT = 0
 # Drafts see one slice on each side, at ever coarser voxels within the slice.
 _DRAFT_CONTEXT = 1
 _DRAFT_SHRINKS = (1, 2, 4, 8)
@@ -66,11 +72,11 @@ class Preview:
     """
 
     def __init__(self, scan: Scan, budget_s: float = 0.15) -> None:
-        self._image, self._budget = scan.image, budget_s
-        self._whole = Whole(scan.image)
-        self._coarse = Whole(coarse_copy(scan.image))
-        self._background = Background()
-        self._rates: dict[Step, float] = {}
+        self._image, self._budget = with_numbers(scan.image), budget_s
+        self._whole = Whole(self._image)
+        self._coarse = Whole(coarse_copy(self._image))
+        self._background, self._coarse_background = Background(), Background()
+        self._rates: dict[Step, dict[int, float]] = {}
         self._lock = threading.Lock()
         self._current = Cancellation()
 
@@ -127,15 +133,15 @@ class Preview:
     ) -> Shown:
         """Return the exact slice if it is there within the budget, or a draft; see :meth:`show`.
 
-        The first draft of a chain also waits for what its filters prepare on a coarse copy. Filters
-        that make another grid are left out of drafts.
+        Filters that make another grid are left out of drafts, and those that are still learning
+        what they must know of the whole scan from a coarse copy, and such after them.
         """
         progress = progress or Progress()
         steps, plane = tuple(chain), plane_of(self._image, axis, index)
         base, rest = _split(steps)
         if not base and self._whole.has_states(steps):
             sizes = slab_sizes(self._image, steps, plane.axis)
-            if self._cost(steps, sizes) <= self._budget:
+            if self._cost(steps, sizes, _EXACT) <= self._budget:
                 return self.slice(steps, plane.axis, index, progress)
         context = min(_DRAFT_CONTEXT, contexts(self._image, rest, plane.axis)[0])
         slab, middle = slab_around(self._image, plane, context)
@@ -146,16 +152,20 @@ class Preview:
         factors[plane.axis] = 1
         slab = sitk.Shrink(slab, factors) if shrink > 1 else slab
         ready = not base and self._whole.has_states(steps)
+        known = True
         for number, step in enumerate(rest):
             if ready or step.kind.coarse:
-                whole = self._whole if ready else self._coarse
-                state = whole.state(rest[: number + 1], progress)
+                state, known = self._known(rest[: number + 1], ready, known, progress)
+                if not known and step.kind.prepare is not None:
+                    continue
             else:
                 prepare = step.kind.prepare
                 state = prepare(slab, step.options, progress) if prepare else None
             wanted = (middle, middle + 1) if number == len(rest) - 1 else (0, depth)
-            slab = self._timed(step, slab, state, (plane.axis, *wanted), progress)
-        drafted = slab if rest else grid
+            slab = self._timed(step, slab, state, (plane.axis, *wanted), progress, shrink)
+            if number == len(rest) - 1:
+                depth = 1
+        drafted = slab if depth == 1 else slices(slab, plane.axis, middle, middle + 1)
         if shrink > 1:
             # The last True continues the outermost voxels.
             drafted = sitk.Resample(
@@ -167,12 +177,32 @@ class Preview:
         """Stop what runs in the background."""
         self._current.cancel()
         self._background.close()
+        self._coarse_background.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+    def _known(
+        self, chain: Chain, ready: bool, known: bool, progress: Progress
+    ) -> tuple[Any, bool]:
+        """Return the state of a chain's last filter, if it is there or soon will be; else False."""
+        if ready or chain[-1].kind.prepare is None:
+            return (self._whole.state(chain, progress) if ready else None), known
+        if not known:
+            return None, False
+        try:
+            state = self._coarse_background.result(
+                chain,
+                lambda job: self._coarse.state(chain, job),
+                progress,
+                _PATIENCE * self._budget,
+            )
+        except TimeoutError:
+            return None, False
+        return state, True
 
     def _draft_then_exact(
         self, chain: Sequence[Step], axis: int | str, index: int, progress: Progress
@@ -197,12 +227,18 @@ class Preview:
             # Two slices at least: ITK's gradients need them.
             first = max(min(middle - needed, slab.GetSize()[axis] - 2), 0)
             stop = min(max(middle + needed + 1, first + 2), slab.GetSize()[axis])
-            slab = self._timed(step, slab, state, (axis, first, stop), progress)
+            slab = self._timed(step, slab, state, (axis, first, stop), progress, _EXACT)
             middle -= first
         return slices(slab, axis, middle, middle + 1)
 
-    def _timed(
-        self, step: Step, slab: sitk.Image, state: Any, keep: Slices, progress: Progress
+    def _timed(  # noqa: PLR0913, PLR0917 - each is a fact about the work
+        self,
+        step: Step,
+        slab: sitk.Image,
+        state: Any,
+        keep: Slices,
+        progress: Progress,
+        shrink: int,
     ) -> sitk.Image:
         """Run a filter on a slab, keep some slices of it, and remember how long it took."""
         began = time.perf_counter()
@@ -214,18 +250,28 @@ class Preview:
         else:
             made = slices(kind.apply(slab, step.options, progress, state), *keep)
             worked = slab
-        self._rates[step] = (time.perf_counter() - began) / math.prod(worked.GetSize())
+        rate = (time.perf_counter() - began) / math.prod(worked.GetSize())
+        rates = self._rates.setdefault(step, {})
+        rates[shrink] = min(rate, _RISE * rates.get(shrink, rate))
         return made
 
-    def _cost(self, steps: Chain, voxels: Sequence[int]) -> float:
+    def _rate(self, step: Step, shrink: int) -> float:
+        """Return how long a filter takes a voxel, in seconds; from coarser voxels if need be."""
+        known = self._rates.get(step, {})
+        if shrink in known:
+            return known[shrink]
+        coarser = [rate for other, rate in known.items() if other > shrink]
+        return _FINER_RATE * min(coarser) if coarser else _UNKNOWN_RATE_S
+
+    def _cost(self, steps: Chain, voxels: Sequence[int], shrink: int) -> float:
         """Return how long filters will probably take on slabs of so many voxels, in seconds."""
-        rates = (self._rates.get(step, _UNKNOWN_RATE_S) for step in steps)
+        rates = (self._rate(step, shrink) for step in steps)
         return sum(rate * count for rate, count in zip(rates, voxels, strict=True))
 
     def _shrink(self, steps: Chain, voxels: int) -> int:
         """Return how much coarser within the slice a draft must be to keep the budget."""
         for shrink in _DRAFT_SHRINKS:
-            if self._cost(steps, [voxels // shrink**2] * len(steps)) <= self._budget:
+            if self._cost(steps, [voxels // shrink**2] * len(steps), shrink) <= self._budget:
                 return shrink
         return _DRAFT_SHRINKS[-1]
 

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from MedAssistLib import geometry
 from MedAssistLib.enhance.chain import Chain
 from MedAssistLib.enhance.options import unknown
+from MedAssistLib.enhance.voxels import slices
 from MedAssistLib.errors import UsageError
 
 _PLANES = {"axial": "SI", "coronal": "AP", "sagittal": "LR"}
@@ -99,14 +100,6 @@ def slab_around(image: sitk.Image, plane: Plane, context: int) -> tuple[sitk.Ima
         first, stop = (first, stop + 1) if stop < most else (first - 1, stop)
     slab = slices(image, plane.axis, max(first, 0), stop)
     return sitk.Cast(slab, sitk.sitkFloat32), plane.index - max(first, 0)
-
-
-def slices(image: sitk.Image, axis: int, first: int, stop: int) -> sitk.Image:
-    """Return the slices ``first`` to ``stop`` - 1 across an axis, in their place."""
-    start, size = [0, 0, 0], list(image.GetSize())
-    start[axis], size[axis] = first, stop - first
-    part: sitk.Image = sitk.RegionOfInterest(image, size, start)
-    return part
 
 
 def coarse_copy(image: sitk.Image) -> sitk.Image:

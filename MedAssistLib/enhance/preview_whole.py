@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -38,8 +40,10 @@ class Whole:
         """
         if chain not in self._images:
             if chain:
-                before, state = self.after(chain[:-1], progress), self.state(chain, progress)
                 last = chain[-1]
+                before = self.after(chain[:-1], progress)
+                wants = not last.kind.state_for_part_only
+                state = self.state(chain, progress) if wants else None
                 made = last.kind.apply(before, last.options, progress, state)
             else:
                 made = sitk.Cast(self._image, sitk.sitkFloat32)
@@ -84,10 +88,11 @@ class Background:
         self._lock = threading.Lock()
         self._job: tuple[Any, Cancellation, Future[Any]] | None = None
 
-    def result(self, key: Any, work: Any, progress: Progress) -> Any:
+    def result(self, key: Any, work: Any, progress: Progress, patience_s: float = math.inf) -> Any:
         """Return what ``work(progress)`` returns; a job of another key is stopped first.
 
         Raises:
+            TimeoutError: If it was not done within ``patience_s``; it goes on.
             CancelledError: If ``progress`` was cancelled, or a newer job took its place.
         """
         with self._lock:
@@ -97,12 +102,14 @@ class Background:
                 future = self._pool.submit(work, Progress(cancellation=mine))
                 self._job = (key, mine, future)
             future = self._job[2]
+        until = time.monotonic() + patience_s
         while True:
             progress.check()
             try:
                 return future.result(_LOOK_EVERY_S)
             except FutureTimeout:
-                continue
+                if time.monotonic() > until:
+                    raise
 
     def close(self) -> None:
         """Stop what runs."""

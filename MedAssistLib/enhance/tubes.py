@@ -11,13 +11,15 @@ from typing import Any
 
 import SimpleITK as sitk
 
-from MedAssistLib.enhance.itk import run
 from MedAssistLib.enhance.options import INTENSITY, Options, choice, option
-from MedAssistLib.enhance.voxels import gaussian, gaussian_reach, robust_range
+from MedAssistLib.enhance.pieces import run_in_pieces
+from MedAssistLib.enhance.voxels import Slices, blur, gaussian_reach, robust_range, slices
 from MedAssistLib.errors import UsageError
 from MedAssistLib.progress import Progress
 
 _AUTO_SHARE = 0.2
+# Time for one voxel.
+_COST_S = 5e-7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +72,14 @@ def scales(options: StructureOptions) -> list[float]:
     return [radius / math.sqrt(2.0) for radius in radii]
 
 
-def strongest(
+def strongest(  # noqa: PLR0913 - each is a fact about the work
     image: sitk.Image,
     dimension: int,
     options: StructureOptions,
     progress: Progress,
     contrast: float,
+    *,
+    keep: Slices | None = None,
 ) -> sitk.Image:
     """Return, for each voxel, the strongest answer of all scales, in [0, 1].
 
@@ -85,25 +89,36 @@ def strongest(
         options: What is looked for.
         progress: Told how far it is.
         contrast: Contrast in the image's unit from which answers are strong.
+        keep: The slices that are wanted, as (axis, first, one after the last); ``None`` for all.
     """
+    axis, first, last = keep or (2, 0, image.GetSize()[2])
+    # Second derivatives see one voxel more.
+    low, high = max(first - 1, 0), min(last + 1, image.GetSize()[axis])
     sigmas = scales(options)
     best: Any = None
     for number, sigma in enumerate(sigmas):
         start, stop = number / len(sigmas), (number + 1) / len(sigmas)
         middle = start + 0.2 * (stop - start)
-        blurred = run(gaussian(sigma), progress, image, start=start, stop=middle)
+        blurred = blur(image, sigma, progress, start=start, stop=middle, keep=(axis, low, high))
         measure = sitk.ObjectnessMeasureImageFilter()
         measure.SetObjectDimension(dimension)
         measure.SetBrightObject(options.side == "bright")
         measure.SetScaleObjectnessMeasure(False)
         # A tube of this contrast has second derivatives of about half of it, times sigma squared.
         measure.SetGamma(contrast / 2.0)
-        answer = run(measure, progress, blurred * sigma**2, start=middle, stop=stop)
+        answer = run_in_pieces(
+            measure,
+            progress,
+            blurred * sigma**2,
+            around=[1, 1, 1],
+            cost_s=_COST_S,
+            start=middle,
+            stop=stop,
+        )
         best = answer if best is None else sitk.Maximum(best, answer)
-    result: sitk.Image = sitk.Cast(best, sitk.sitkFloat32)
-    return result
+    return slices(sitk.Cast(best, sitk.sitkFloat32), axis, first - low, last - low)
 
 
 def structure_reach(options: StructureOptions, spacing: float) -> float:
     """Return how far, in mm, :func:`strongest` looks along an axis."""
-    return gaussian_reach(scales(options)[-1], spacing) + 2.0 * spacing
+    return gaussian_reach(scales(options)[-1], spacing) + spacing

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
 
-from MedAssistLib import geometry
 from MedAssistLib.enhance.itk import run
 from MedAssistLib.enhance.kind import FilterKind
 from MedAssistLib.enhance.options import Options, option
@@ -15,6 +15,8 @@ from MedAssistLib.progress import Progress
 
 _HISTOGRAM_BINS = 200
 _SMALLEST_SIDE = 4
+# N4 can be stopped between iterations only, whose time grows with the voxels.
+_MOST_VOXELS = 250_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +28,7 @@ class N4Options(Options):
         least=1.0,
         most=10.0,
         unit="mm",
-        help="Spacing at which the field is fitted; the field is smooth, so coarse is enough",
+        help="Least spacing at which the field is fitted; it is smooth, so coarse is enough",
     )
     iterations: int = option(
         50, least=1, most=500, unit="1", help="Most iterations at each fitting level"
@@ -37,34 +39,49 @@ class N4Options(Options):
 
 
 def _prepare(image: sitk.Image, options: N4Options, progress: Progress) -> sitk.Image:
-    """Return the logarithm of the bias field on the whole image's grid.
+    """Return the logarithm of the bias field on a coarse upright grid.
 
     The image is turned upright first: the coarse grid and N4's fit begin at the first voxel, and
     would otherwise differ with the order in which voxels are stored, by up to 7 % of the range.
     """
     upright = sitk.DICOMOrient(image, "LPS")
-    factors = np.maximum(np.rint(options.working_spacing / np.array(upright.GetSpacing())), 1)
-    most = np.maximum(np.array(upright.GetSize()) // _SMALLEST_SIDE, 1)
-    small = sitk.Shrink(upright, [int(n) for n in np.minimum(factors, most)])
+    progress.check()
+    small = sitk.Shrink(upright, _factors(upright, options.working_spacing))
     mask = sitk.OtsuThreshold(small, 0, 1, _HISTOGRAM_BINS)
     correction = sitk.N4BiasFieldCorrectionImageFilter()
     correction.SetMaximumNumberOfIterations([int(options.iterations)] * int(options.levels))
     run(correction, progress, small, mask)
-    field = correction.GetLogBiasFieldAsImage(upright)
-    back: sitk.Image = sitk.DICOMOrient(field, geometry.orientation(image))
-    return back
+    field: sitk.Image = sitk.Cast(correction.GetLogBiasFieldAsImage(small), sitk.sitkFloat32)
+    scaled: sitk.Image = field + _scale(small, mask, field)
+    return scaled
+
+
+def _factors(image: sitk.Image, spacing: float) -> list[int]:
+    """Return by how much each axis is shrunk for a spacing in mm, or a coarser one if need be."""
+    size, own = np.array(image.GetSize()), np.array(image.GetSpacing())
+    spacing = max(spacing, float((np.prod(size * own) / _MOST_VOXELS) ** (1 / 3)))
+    factors = np.maximum(np.rint(spacing / own), 1)
+    return [int(n) for n in np.minimum(factors, np.maximum(size // _SMALLEST_SIDE, 1))]
+
+
+def _scale(image: sitk.Image, mask: sitk.Image, field: sitk.Image) -> float:
+    """Return what to add to the field so that the mean inside the mask stays: N4 lets it drift."""
+    inside = sitk.GetArrayViewFromImage(mask) > 0
+    values = sitk.GetArrayViewFromImage(image)[inside].astype(np.float64)
+    corrected = values / np.exp(sitk.GetArrayViewFromImage(field)[inside])
+    before, after = values.sum(), corrected.sum()
+    return math.log(after / before) if before > 0.0 and after > 0.0 else 0.0
 
 
 def _compute(
     image: sitk.Image, _options: N4Options, progress: Progress, field: sitk.Image
 ) -> sitk.Image:
-    progress.check()
-    if not geometry.same_grid(field, image):
-        # The last True continues the outermost voxels, where a slab's corner may lie.
-        field = sitk.Resample(
-            field, image, sitk.Transform(), sitk.sitkLinear, 0.0, sitk.sitkFloat32, True
-        )
-    corrected: sitk.Image = image / sitk.Cast(sitk.Exp(field), sitk.sitkFloat32)
+    resampling = sitk.ResampleImageFilter()
+    resampling.SetReferenceImage(image)
+    resampling.SetInterpolator(sitk.sitkLinear)
+    resampling.SetUseNearestNeighborExtrapolator(True)  # Continues the outermost voxels.
+    fine = run(resampling, progress, field)
+    corrected: sitk.Image = image / sitk.Exp(fine)
     return corrected
 
 

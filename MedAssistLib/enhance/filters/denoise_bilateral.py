@@ -7,24 +7,35 @@ from dataclasses import dataclass
 
 import SimpleITK as sitk
 
-from MedAssistLib.enhance.itk import run
 from MedAssistLib.enhance.kind import FilterKind
+from MedAssistLib.enhance.noise import estimated_noise
 from MedAssistLib.enhance.options import INTENSITY, Options, option
-from MedAssistLib.enhance.voxels import robust_range
+from MedAssistLib.enhance.pieces import run_in_pieces
+from MedAssistLib.enhance.voxels import finest, robust_range
 from MedAssistLib.progress import Progress
 
-_AUTO_SHARE = 0.1
+_AUTO_SIGMA = 0.7
+_AUTO_NOISE = 3.0
+# A scan without noise still has greys that are alike.
+_LEAST_SHARE = 0.01
 _RANGE_SAMPLES = 200
 # ITK cuts the kernel here.
 _KERNEL_SIGMAS = 2.5
+# Time for one neighbour of a voxel.
+_COST_S = 1.2e-8
 
 
 @dataclass(frozen=True, kw_only=True)
 class BilateralOptions(Options):
     """What counts as near, in place and in intensity."""
 
-    sigma: float = option(
-        1.0, least=0.1, most=2.0, unit="mm", help="How far away voxels still count"
+    sigma: float | None = option(
+        None,
+        least=0.1,
+        most=3.0,
+        unit="mm",
+        help="How far away voxels still count",
+        auto="0.7 times the smallest distance of voxels",
     )
     contrast: float | None = option(
         None,
@@ -32,8 +43,7 @@ class BilateralOptions(Options):
         most=10000.0,
         unit=INTENSITY,
         help="How strong an edge must be to be kept: about twice the noise",
-        by_modality={"CT": 60.0},
-        auto="a tenth of the range of the scan's values",
+        auto="three times the noise, estimated from the scan",
     )
 
 
@@ -41,22 +51,33 @@ def _prepare(image: sitk.Image, options: BilateralOptions, _progress: Progress) 
     if options.contrast is not None:
         return options.contrast
     low, high = robust_range(image)
-    return _AUTO_SHARE * (high - low)
+    return max(_AUTO_NOISE * estimated_noise(image), _LEAST_SHARE * (high - low))
 
 
 def _compute(
     image: sitk.Image, options: BilateralOptions, progress: Progress, contrast: float
 ) -> sitk.Image:
     bilateral = sitk.BilateralImageFilter()
-    bilateral.SetDomainSigma(options.sigma)
+    sigma = _sigma(options, finest(image))
+    bilateral.SetDomainSigma(sigma)
     bilateral.SetRangeSigma(contrast)
     bilateral.SetNumberOfRangeGaussianSamples(_RANGE_SAMPLES)
-    smooth: sitk.Image = run(bilateral, progress, image)
-    return smooth
+
+    radius = [_radius(sigma, spacing) for spacing in image.GetSpacing()]
+    cost = _COST_S * math.prod(2 * r + 1 for r in radius)
+    return run_in_pieces(bilateral, progress, image, around=radius, cost_s=cost)
+
+
+def _sigma(options: BilateralOptions, spacing: float) -> float:
+    return _AUTO_SIGMA * spacing if options.sigma is None else options.sigma
+
+
+def _radius(sigma: float, spacing: float) -> int:
+    return math.ceil(_KERNEL_SIGMAS * sigma / spacing)
 
 
 def _reach(options: BilateralOptions, spacing: float) -> float:
-    return math.ceil(_KERNEL_SIGMAS * options.sigma / spacing) * spacing
+    return _radius(_sigma(options, spacing), spacing) * spacing
 
 
 FILTER = FilterKind(
@@ -65,8 +86,8 @@ FILTER = FilterKind(
     "is slow.",
     options=BilateralOptions,
     prepare=_prepare,
+    coarse=False,
     compute=_compute,
-    in_slabs=True,
     reach=_reach,
     tolerance=0.005,
 )

@@ -8,20 +8,35 @@ from MedAssistLib.enhance.diffusion import (
     DiffusionOptions,
     diffuse,
     diffusion_reach,
-    mean_squared_gradient,
+    means_of,
 )
 from MedAssistLib.enhance.kind import FilterKind
+from MedAssistLib.enhance.voxels import Slices
 from MedAssistLib.progress import Progress
 
 
-def _prepare(image: sitk.Image, _options: DiffusionOptions, _progress: Progress) -> float:
-    return mean_squared_gradient(image)
+def _prepare(image: sitk.Image, options: DiffusionOptions, progress: Progress) -> list[float]:
+    diffusion = sitk.CurvatureAnisotropicDiffusionImageFilter()
+    still = progress.part(FILTER.stage, 0.0, 0.0)
+    return means_of(diffusion, image, options, still)
 
 
 def _compute(
-    image: sitk.Image, options: DiffusionOptions, progress: Progress, mean: float
+    image: sitk.Image, options: DiffusionOptions, progress: Progress, _state: None
 ) -> sitk.Image:
-    return diffuse(sitk.CurvatureAnisotropicDiffusionImageFilter(), image, options, mean, progress)
+    # A whole image shows its own means.
+    return diffuse(sitk.CurvatureAnisotropicDiffusionImageFilter(), image, options, progress)
+
+
+def _part(
+    image: sitk.Image,
+    options: DiffusionOptions,
+    progress: Progress,
+    means: list[float],
+    keep: Slices,
+) -> sitk.Image:
+    diffusion = sitk.CurvatureAnisotropicDiffusionImageFilter()
+    return diffuse(diffusion, image, options, progress, means=means, keep=keep)
 
 
 FILTER = FilterKind(
@@ -32,5 +47,7 @@ FILTER = FilterKind(
     coarse=False,
     compute=_compute,
     reach=lambda options, spacing: diffusion_reach(options.iterations, spacing),
-    tolerance=0.02,
+    part=_part,
+    state_for_part_only=True,
+    tolerance=0.005,
 )

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import SimpleITK as sitk
 
-from MedAssistLib.enhance.itk import run
 from MedAssistLib.enhance.kind import FilterKind
 from MedAssistLib.enhance.options import Options, option
-from MedAssistLib.enhance.voxels import gaussian, gaussian_reach
+from MedAssistLib.enhance.voxels import Slices, blur, finest, gaussian_reach
 from MedAssistLib.progress import Progress
 
 
@@ -17,20 +16,30 @@ from MedAssistLib.progress import Progress
 class GaussianOptions(Options):
     """How much is blurred."""
 
-    sigma: float = option(
-        1.0,
+    sigma: float | None = option(
+        None,
         least=0.1,
         most=10.0,
         unit="mm",
         help="Standard deviation of the blur, the same in mm along each axis",
+        auto="half of the smallest distance of voxels",
     )
 
 
 def _compute(
     image: sitk.Image, options: GaussianOptions, progress: Progress, _state: None
 ) -> sitk.Image:
-    smooth: sitk.Image = run(gaussian(options.sigma), progress, image)
-    return smooth
+    return blur(image, _sigma(options, finest(image)), progress)
+
+
+def _part(
+    image: sitk.Image, options: GaussianOptions, progress: Progress, _state: None, keep: Slices
+) -> sitk.Image:
+    return blur(image, _sigma(options, finest(image)), progress, keep=keep)
+
+
+def _sigma(options: GaussianOptions, spacing: float) -> float:
+    return spacing / 2.0 if options.sigma is None else options.sigma
 
 
 FILTER = FilterKind(
@@ -38,6 +47,6 @@ FILTER = FilterKind(
     help="Blurs evenly, edges too: use it when speed matters more than sharp edges.",
     options=GaussianOptions,
     compute=_compute,
-    in_slabs=True,
-    reach=lambda options, spacing: gaussian_reach(options.sigma, spacing),
+    reach=lambda options, spacing: gaussian_reach(_sigma(options, spacing), spacing),
+    part=_part,
 )

@@ -21,6 +21,10 @@ _INTERPOLATORS = {
     "nearest": sitk.sitkNearestNeighbor,
 }
 _MOST_VOXELS = 2**31
+# ITK prepares splines of all it is given without looking whether to stop.
+_AT_ONCE = 4_000_000
+# Slices beyond which a spline's voxels have no weight in float32.
+_CONTEXT = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +71,30 @@ def _compute(
         smoothing.SetMaximumKernelWidth(4096)
         image = run(smoothing, progress, image, stop=0.5)
     resampling = sitk.ResampleImageFilter()
-    resampling.SetReferenceImage(grid)
     resampling.SetInterpolator(_INTERPOLATORS[options.interpolation])
     resampling.SetUseNearestNeighborExtrapolator(True)
-    resampled: sitk.Image = run(resampling, progress, image, start=0.5)
-    return resampled
+    values = np.empty(grid.GetSize()[::-1], dtype=np.float32)
+    step = max(1, _AT_ONCE // math.prod(grid.GetSize()[:2]))
+    for start in range(0, len(values), step):
+        part = grid[:, :, start : start + step]
+        resampling.SetReferenceImage(part)
+        done = [0.5 + 0.5 * min(n / len(values), 1.0) for n in (start, start + step)]
+        slab = run(resampling, progress, _around(image, part), start=done[0], stop=done[1])
+        values[start : start + step] = sitk.GetArrayViewFromImage(slab)
+    return geometry.from_array(values, grid)
+
+
+def _around(image: sitk.Image, part: sitk.Image) -> sitk.Image:
+    """Return the slices of an image that some slices of the new grid are interpolated from."""
+    ends = ([0, 0, 0], [0, 0, part.GetSize()[2] - 1])
+    low, high = (
+        image.TransformPhysicalPointToContinuousIndex(part.TransformIndexToPhysicalPoint(end))[2]
+        for end in ends
+    )
+    depth = image.GetSize()[2]
+    first = min(max(math.floor(low) - _CONTEXT, 0), depth - 2)
+    slab: sitk.Image = image[:, :, first : max(math.ceil(high) + _CONTEXT + 1, 2)]
+    return slab
 
 
 FILTER = FilterKind(

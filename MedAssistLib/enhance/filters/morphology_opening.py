@@ -5,16 +5,14 @@ from __future__ import annotations
 import SimpleITK as sitk
 
 from MedAssistLib.enhance.kind import FilterKind
-from MedAssistLib.enhance.morphology import BallOptions, ball_reach, with_ball
+from MedAssistLib.enhance.morphology import BallOptions, ball_reach, opened
 from MedAssistLib.progress import Progress
 
 
 def _compute(
     image: sitk.Image, options: BallOptions, progress: Progress, _state: None
 ) -> sitk.Image:
-    return with_ball(
-        sitk.GrayscaleMorphologicalOpeningImageFilter(), image, options.radius, progress
-    )
+    return opened(image, options.radius, progress)
 
 
 FILTER = FilterKind(
@@ -22,6 +20,5 @@ FILTER = FilterKind(
     help="Removes small bright spots and keeps the rest: use it against calcifications.",
     options=BallOptions,
     compute=_compute,
-    in_slabs=True,
     reach=ball_reach,
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import SimpleITK as sitk
 
 from MedAssistLib.enhance.kind import FilterKind
-from MedAssistLib.enhance.morphology import BallOptions, ball_reach, with_ball
+from MedAssistLib.enhance.morphology import BallOptions, ball_reach, closed, opened
 from MedAssistLib.enhance.options import choice
 from MedAssistLib.progress import Progress
 
@@ -22,9 +22,11 @@ class TopHatOptions(BallOptions):
 def _compute(
     image: sitk.Image, options: TopHatOptions, progress: Progress, _state: None
 ) -> sitk.Image:
-    bright = options.side == "bright"
-    kind = sitk.WhiteTopHatImageFilter if bright else sitk.BlackTopHatImageFilter
-    return with_ball(kind(), image, options.radius, progress)
+    if options.side == "bright":
+        hat: sitk.Image = image - opened(image, options.radius, progress)
+    else:
+        hat = closed(image, options.radius, progress) - image
+    return hat
 
 
 FILTER = FilterKind(
@@ -33,6 +35,5 @@ FILTER = FilterKind(
     "calcifications or, with side=dark, bronchi.",
     options=TopHatOptions,
     compute=_compute,
-    in_slabs=True,
     reach=ball_reach,
 )

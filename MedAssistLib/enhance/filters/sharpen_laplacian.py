@@ -9,7 +9,7 @@ import SimpleITK as sitk
 from MedAssistLib.enhance.itk import run
 from MedAssistLib.enhance.kind import FilterKind
 from MedAssistLib.enhance.options import Options, option
-from MedAssistLib.enhance.voxels import gaussian, gaussian_reach
+from MedAssistLib.enhance.voxels import blur, gaussian_reach
 from MedAssistLib.progress import Progress
 
 
@@ -26,7 +26,7 @@ class LaplacianOptions(Options):
 def _compute(
     image: sitk.Image, options: LaplacianOptions, progress: Progress, _state: None
 ) -> sitk.Image:
-    blurred = run(gaussian(options.sigma), progress, image, stop=0.5)
+    blurred = blur(image, options.sigma, progress, stop=0.5)
     laplacian = run(sitk.LaplacianImageFilter(), progress, blurred, start=0.5, stop=0.9)
     sharp: sitk.Image = image - options.amount * options.sigma**2 * laplacian
     progress.update(1.0)
@@ -38,6 +38,5 @@ FILTER = FilterKind(
     help="Steepens edges: use it on blurred bone or airway walls; it brings out noise as well.",
     options=LaplacianOptions,
     compute=_compute,
-    in_slabs=True,
     reach=lambda options, spacing: gaussian_reach(options.sigma, spacing) + spacing,
 )

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import SimpleITK as sitk
 
-from MedAssistLib.enhance.itk import run
 from MedAssistLib.enhance.kind import FilterKind
 from MedAssistLib.enhance.options import Options, option
-from MedAssistLib.enhance.voxels import gaussian, gaussian_reach
+from MedAssistLib.enhance.voxels import blur, gaussian_reach
 from MedAssistLib.progress import Progress
 
 
@@ -28,7 +27,7 @@ class UnsharpOptions(Options):
 def _compute(
     image: sitk.Image, options: UnsharpOptions, progress: Progress, _state: None
 ) -> sitk.Image:
-    blurred = run(gaussian(options.sigma), progress, image, stop=0.9)
+    blurred = blur(image, options.sigma, progress, stop=0.9)
     sharp: sitk.Image = image + options.amount * (image - blurred)
     progress.update(1.0)
     return sharp
@@ -39,6 +38,5 @@ FILTER = FilterKind(
     help="Brings out fine detail: use it on soft reconstructions that are free of noise.",
     options=UnsharpOptions,
     compute=_compute,
-    in_slabs=True,
     reach=lambda options, spacing: gaussian_reach(options.sigma, spacing),
 )

@@ -9,7 +9,7 @@ import SimpleITK as sitk
 from MedAssistLib.enhance.itk import run
 from MedAssistLib.enhance.kind import FilterKind
 from MedAssistLib.enhance.options import Options, option
-from MedAssistLib.enhance.voxels import gaussian, gaussian_reach
+from MedAssistLib.enhance.voxels import blur, gaussian_reach
 from MedAssistLib.progress import Progress
 
 
@@ -25,7 +25,7 @@ class GradientOptions(Options):
 def _compute(
     image: sitk.Image, options: GradientOptions, progress: Progress, _state: None
 ) -> sitk.Image:
-    blurred = run(gaussian(options.sigma), progress, image, stop=0.6)
+    blurred = blur(image, options.sigma, progress, stop=0.6)
     edges: sitk.Image = run(
         sitk.GradientMagnitudeImageFilter(), progress, blurred, start=0.6, stop=1.0
     )
@@ -37,6 +37,5 @@ FILTER = FilterKind(
     help="Shows edges, as change of value per mm: use it to see where structures end.",
     options=GradientOptions,
     compute=_compute,
-    in_slabs=True,
     reach=lambda options, spacing: gaussian_reach(options.sigma, spacing) + spacing,
 )

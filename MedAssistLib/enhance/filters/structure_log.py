@@ -9,7 +9,7 @@ import SimpleITK as sitk
 from MedAssistLib.enhance.itk import run
 from MedAssistLib.enhance.kind import FilterKind
 from MedAssistLib.enhance.options import Options, option
-from MedAssistLib.enhance.voxels import gaussian, gaussian_reach
+from MedAssistLib.enhance.voxels import blur, gaussian_reach
 from MedAssistLib.progress import Progress
 
 
@@ -29,7 +29,7 @@ class LogOptions(Options):
 def _compute(
     image: sitk.Image, options: LogOptions, progress: Progress, _state: None
 ) -> sitk.Image:
-    blurred = run(gaussian(options.sigma), progress, image, stop=0.6)
+    blurred = blur(image, options.sigma, progress, stop=0.6)
     laplacian = run(sitk.LaplacianImageFilter(), progress, blurred, start=0.6, stop=1.0)
     normalised: sitk.Image = laplacian * options.sigma**2
     return normalised
@@ -41,6 +41,5 @@ FILTER = FilterKind(
     "find nodules or calcifications of one size.",
     options=LogOptions,
     compute=_compute,
-    in_slabs=True,
     reach=lambda options, spacing: gaussian_reach(options.sigma, spacing) + spacing,
 )

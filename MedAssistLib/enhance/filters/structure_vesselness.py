@@ -6,6 +6,7 @@ import SimpleITK as sitk
 
 from MedAssistLib.enhance.kind import FilterKind
 from MedAssistLib.enhance.tubes import StructureOptions, contrast_of, strongest, structure_reach
+from MedAssistLib.enhance.voxels import Slices
 from MedAssistLib.progress import Progress
 
 
@@ -15,13 +16,23 @@ def _compute(
     return strongest(image, 1, options, progress, contrast)
 
 
+def _part(
+    image: sitk.Image,
+    options: StructureOptions,
+    progress: Progress,
+    contrast: float,
+    keep: Slices,
+) -> sitk.Image:
+    return strongest(image, 1, options, progress, contrast, keep=keep)
+
+
 FILTER = FilterKind(
     name="structure.vesselness",
     help="Shows tubes, from 0 to 1: use it on enhanced vessels or, with side=dark, airways.",
     options=StructureOptions,
     prepare=contrast_of,
     compute=_compute,
-    in_slabs=True,
+    part=_part,
     reach=structure_reach,
     tolerance=0.02,
 )
