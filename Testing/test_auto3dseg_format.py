@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from MedAssistLib.progress import Progress
 from MedAssistLib.segment.engine import TiledOptions, run_tiled
 from MedAssistLib.segment.engine.normalise import normalise
 from MedAssistLib.segment.engine.prepare import prepare
+from MedAssistLib.worker.cache import ModelCache
 from Testing import auto3dseg_models as made
 from Testing.orientations import ALL, stored
 
@@ -257,3 +260,31 @@ def test_the_grid_of_the_network_begins_at_the_first_voxel(tmp_path: Path) -> No
     # The last one lies beyond the scan, which goes on with its outermost value.
     expected = (np.arange(19) * (1.1 / 0.5)).clip(0, 39) * 2.0
     np.testing.assert_allclose(data[:, 4, 4].numpy(), expected, rtol=1e-5)
+
+
+def test_a_folder_of_several_models_is_refused(tmp_path: Path) -> None:
+    """Which one ran would depend on the order of the folders."""
+    made.write(tmp_path / "aaa")
+    made.write(tmp_path / "bbb")
+    with pytest.raises(ModelError, match=r"several models \(aaa, bbb\)"):
+        describe(tmp_path)
+
+
+def test_a_model_of_ct_and_pet_takes_both(tmp_path: Path) -> None:
+    """The PET scan would be refused for not being a CT."""
+    changes = {"modality": "ct", "extra_modalities": {"image_pet": "pet"}}
+    settings = made.config(network={"in_channels": 2}, **changes)
+    assert describe(made.write(tmp_path / "m", settings)).modality == ""
+
+
+def test_new_weights_in_the_same_folder_are_loaded_afresh(tmp_path: Path) -> None:
+    """A warm worker would go on with the old network and the new one's names."""
+    models = ModelCache()
+    folder = made.write(tmp_path / "m")
+    first = models.load(describe(folder), "cpu")
+    assert models.load(describe(folder), "cpu") is first
+    made.write(folder)
+    os.utime(folder / "model.pt", ns=(1, 1))
+    assert models.load(describe(folder), "cpu") is not first
+    trusted = replace(describe(folder), trusted=True)
+    assert models.load(trusted, "cpu") is not models.load(describe(folder), "cpu")

@@ -99,3 +99,16 @@ def test_flipped_bytes_never_end_in_a_traceback(checkpoint: Path, tmp_path: Path
         except ModelError:
             refused += 1
     assert refused > 50
+
+
+def test_a_file_that_was_packed_again_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    """PyTorch takes the compressed bytes for numbers: labels would be wrong without a word."""
+    path = tmp_path / "packed.pth"
+    with (
+        zipfile.ZipFile(checkpoint) as old,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new,
+    ):
+        for entry in old.infolist():
+            new.writestr(entry.filename, old.read(entry))
+    with pytest.raises(ModelError, match="packed again by another program"):
+        read_checkpoint(path)

@@ -314,3 +314,12 @@ def test_probabilities_are_those_that_were_interpolated(tmp_path: Path) -> None:
     assert result.probabilities is not None
     np.testing.assert_allclose(result.probabilities.sum(0), 1.0, rtol=1e-5)
     assert np.array_equal(result.probabilities.argmax(0), result.labels)
+
+
+def test_a_bundle_that_does_not_say_how_scans_are_prepared_is_refused(tmp_path: Path) -> None:
+    """It would run on the scan as it is, and find something else."""
+    config = made.inference()
+    config["prepare"] = config.pop("preprocessing")
+    config["dataset"]["transform"] = "@prepare"
+    with pytest.raises(ModelError, match=r"preprocessing"):
+        describe(made.write(tmp_path / "m", config))

@@ -394,7 +394,7 @@ def test_progress_names_the_part_and_stopping_works_between_them(neck: Path, ct:
 def test_folds_can_be_chosen_of_every_part(neck: Path, ct: Scan) -> None:
     card = find(str(neck))
     assert np.array_equal(values(ct, card, folds=("0",)), values(ct, card))
-    with pytest.raises(UsageError, match="has no fold 3"):
+    with pytest.raises(UsageError, match=r"has no .*fold 3"):
         segment(ct, card, SegmentOptions(folds=("3",)))
 
 
@@ -447,3 +447,22 @@ def zipped(folder: Path, path: Path) -> Path:
         for file in folder.rglob("*"):
             archive.write(file, file.relative_to(folder.parent))
     return path
+
+
+def test_options_of_patches_reach_every_part(total: Path, ct: Scan) -> None:
+    """The largest models could not be given a limit of memory."""
+    options = SegmentOptions(max_memory=10**10, backend="torch", step=1.0)
+    result = segment_in_detail([ct], find(str(total)), options)
+    assert result.backend.startswith("PyTorch")
+    with pytest.raises(UsageError, match="its data were RAS"):
+        segment_in_detail([ct], find(str(total)), SegmentOptions(orientation="LPS"))
+
+
+def test_a_fold_that_a_part_does_not_have_is_refused(neck: Path, ct: Scan) -> None:
+    """The part would be left out, and its structures would seem to be absent."""
+    card = find(str(neck))
+    first, *others = card.weights
+    weights = {first.replace("fold 0", "fold 1"): card.weights[first]}
+    weights |= {role: card.weights[role] for role in others}
+    with pytest.raises(UsageError, match=f"has no {first}"):
+        segment(ct, replace(card, weights=weights), SegmentOptions(folds=("0",)))

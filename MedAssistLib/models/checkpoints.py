@@ -32,6 +32,8 @@ DAMAGE = (
     zipfile.BadZipFile,
     pickle.UnpicklingError,
 )
+# What describes the tensors is small; the tensors lie beside it.
+_MOST_PICKLED = 64 * 2**20
 # The function by which a pickle makes a NumPy scalar; its module was renamed in NumPy 2.
 _SCALAR: Any = np.float64(0).__reduce__()[0]
 # nnU-Net keeps the course of the training as NumPy scalars beside the weights.
@@ -61,6 +63,7 @@ def read_checkpoint(path: Path, *, trusted: bool = False) -> Any:
     try:
         if not zipfile.is_zipfile(path):
             raise ModelError("is not a whole PyTorch file", where=path, hint=_COPY_AGAIN)
+        _refuse_packed(path)
         with torch.serialization.safe_globals(_ALLOWED), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _refuse_programs(path, trusted=trusted)
@@ -68,6 +71,17 @@ def read_checkpoint(path: Path, *, trusted: bool = False) -> Any:
     except DAMAGE as error:
         what = f"is not a readable PyTorch file ({_first_sentence(error)})"
         raise ModelError(what, where=path, hint=_COPY_AGAIN) from error
+
+
+def _refuse_packed(path: Path) -> None:
+    """Refuse what PyTorch never writes: it would take compressed bytes for numbers."""
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:
+                what = "was packed again by another program, so its numbers cannot be trusted"
+                raise ModelError(what, where=path, hint=_COPY_AGAIN)
+            if entry.filename.endswith("data.pkl") and entry.file_size > _MOST_PICKLED:
+                raise ModelError("holds too much besides its weights", where=path)
 
 
 def _refuse_programs(path: Path, *, trusted: bool) -> None:

@@ -17,6 +17,8 @@ from MedAssistLib.errors import ModelError
 if TYPE_CHECKING:
     import torch
 
+_LARGEST_LABEL = 2**16 - 1
+
 
 class Scheme(StrEnum):
     """How the intensities of a channel are normalised."""
@@ -176,6 +178,8 @@ class InferencePlan:
     likelihoods: bool = False
 
     def __post_init__(self) -> None:
+        if max((self.outputs - 1, *self.regions)) > _LARGEST_LABEL:
+            raise ModelError(f"it has labels above {_LARGEST_LABEL}, which no file here can hold")
         if len(self.patch) not in (2, 3) or sorted(self.transpose) != [0, 1, 2]:
             raise ModelError(f"the plan has patch {self.patch} and axes {self.transpose}")
 

@@ -105,6 +105,8 @@ def find(name: str) -> ModelCard:
     Raises:
         ModelError: If there is no such model; it names the known ones.
     """
+    if not name.strip():
+        raise ModelError("no model was named", hint="Known models: medassist models list")
     if name in stored_names():
         return stored(name)[0]
     cards = {card.name: card for card in shipped()}

@@ -46,15 +46,18 @@ def run_parts(
     merged: Labels = np.zeros(scans[0].image.GetSize()[::-1], dtype=dtype)
     steps: list[str] = []
     seconds: dict[str, float] = {}
+    backends: dict[str, None] = {}
     for number, part in enumerate(model.parts):
         stage = f"Part {number + 1} of {count}, {part.name}"
         share = progress.part(stage, number / count, (number + 1) / count)
         result = run_tiled(scans, part.model, options, share)
         _paint(merged, result.labels, part.labels)
         steps += [f"{part.name}: {step}" for step in result.steps]
+        backends[result.backend] = None
         for name, spent in result.seconds.items():
             seconds[name] = seconds.get(name, 0.0) + spent
-    return TiledResult(labels=merged, steps=tuple(steps), seconds=seconds)
+    ran = "; ".join(backends)
+    return TiledResult(labels=merged, steps=tuple(steps), seconds=seconds, backend=ran)
 
 
 def _paint(merged: Labels, found: Labels, labels: Mapping[int, int]) -> None:

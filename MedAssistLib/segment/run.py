@@ -186,8 +186,11 @@ def _check(scans: Sequence[Scan], card: ModelCard) -> None:
 
 
 def _check_options(card: ModelCard, options: SegmentOptions) -> None:
-    """Refuse options of patch-wise models for a model that sees the whole scan."""
-    if formats.is_tiled(card):
+    """Refuse options that the model cannot follow."""
+    if formats.is_tiled(card) or formats.is_parted(card):
+        if options.orientation and card.orientation not in ("", options.orientation):
+            what = f"the model {card.name} says itself that its data were {card.orientation}"
+            raise UsageError(what, hint="Leave --orientation away")
         return
     names = ("orientation", "step", "mirror", "reduced", "max_memory", "backend", "probabilities")
     plain = SegmentOptions()
@@ -204,7 +207,8 @@ def _wanted(card: ModelCard, names: tuple[str, ...]) -> tuple[Segment, ...]:
         what = f"the model {card.name} has no {', '.join(unknown)}"
         hint = f"It has: {', '.join(entry.name for entry in card.segments)}"
         raise UsageError(what, hint=hint)
-    return tuple(known[_words(name)] for name in names) or card.segments
+    # Somebody may name a structure twice.
+    return tuple({_words(name): known[_words(name)] for name in names}.values()) or card.segments
 
 
 def _words(name: str) -> tuple[str, ...]:
@@ -217,12 +221,13 @@ def _with_folds(card: ModelCard, folds: tuple[str, ...]) -> ModelCard:
         return card
     wanted = [f"fold {fold}" for fold in folds]
     # A model in parts has folds of each, such as "organs: fold 0".
-    roles = {role: role.rpartition(": ")[2] for role in card.weights}
-    unknown = [fold for fold in wanted if fold not in roles.values()]
+    prefixes = {role: role.rpartition("fold ")[0] for role in card.weights}
+    needed = [prefix + fold for prefix in dict.fromkeys(prefixes.values()) for fold in wanted]
+    unknown = [role for role in needed if role not in card.weights]
     if unknown:
         what = f"the model {card.name} has no {', '.join(unknown)}"
-        raise UsageError(what, hint=f"It has: {', '.join(roles)}")
-    kept = {role: file for role, file in card.weights.items() if roles[role] in wanted}
+        raise UsageError(what, hint=f"It has: {', '.join(card.weights)}")
+    kept = {role: file for role, file in card.weights.items() if role in needed}
     return replace(card, weights=kept)
 
 

@@ -6,15 +6,16 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from itertools import repeat
 from typing import Any
 
 from MedAssistLib.models import formats
-from MedAssistLib.models.card import ModelCard
+from MedAssistLib.models.card import ModelCard, WeightFile
 from MedAssistLib.models.plan import TiledModel
 
 
 class ModelCache:
-    """Loaded models, by card and device.
+    """Loaded models, by card, files and device.
 
     Args:
         size: How many models stay loaded.
@@ -31,7 +32,7 @@ class ModelCache:
         Raises:
             ModelError: If it cannot be loaded.
         """
-        key = (str(card.folder), card.version, tuple(card.weights), device)
+        key = (device, repr(card), *map(_stamp, card.weights.values(), repeat(card)))
         if key not in self._held:
             # The place is made before the new one is loaded: two may not fit.
             while len(self._held) >= self._size:
@@ -43,6 +44,15 @@ class ModelCache:
     def clear(self) -> None:
         """Let go of all models."""
         self._held.clear()
+
+
+def _stamp(file: WeightFile, card: ModelCard) -> tuple[int, int]:
+    """Return what changes when a file of weights is replaced."""
+    try:
+        found = (card.folder / file.path).stat()
+    except OSError:  # It lies in a package, whose version stands in the card.
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
 
 
 def _keeping_members(model: Any) -> Any:

@@ -74,10 +74,15 @@ def describe(path: Path) -> ModelCard | None:
 
 def _folder(path: Path) -> Path | None:
     """Return the folder that holds both files, at or below another one; else only the weights."""
-    for pattern in (LABELS, f"*/{LABELS}", f"*/*/{LABELS}"):
-        for labels in sorted(path.glob(pattern)):
-            if (labels.parent / WEIGHTS).is_file():
-                return labels.parent
+    patterns = (LABELS, f"*/{LABELS}", f"*/*/{LABELS}")
+    folders = [labels.parent for pattern in patterns for labels in sorted(path.glob(pattern))]
+    found = [folder for folder in folders if (folder / WEIGHTS).is_file()]
+    if len(found) > 1:
+        names = ", ".join(str(folder.relative_to(path)) for folder in found)
+        hint = "Give the folder of one of them"
+        raise ModelError(f"holds several models ({names})", where=path, hint=hint)
+    if found:
+        return found[0]
     return path if (path / WEIGHTS).is_file() else None
 
 
@@ -110,8 +115,13 @@ def _name(folder: Path) -> str:
 
 
 def _modality(config: Mapping[str, Any]) -> str:
-    """Return the DICOM modality of the main channel; empty if it is not known."""
-    return _MODALITIES.get(str(config.get("modality", "")).lower(), "")
+    """Return the DICOM modality of all channels; empty if they differ or none is known."""
+    extra = config.get("extra_modalities")
+    others = extra.values() if isinstance(extra, Mapping) else ()
+    names = [str(kind).lower() for kind in (config.get("modality", ""), *others)]
+    # Other names are ways to normalise, and say nothing of the modality.
+    kinds = {_MODALITIES[name] for name in names if name in _MODALITIES}
+    return kinds.pop() if len(kinds) == 1 else ""
 
 
 def _channels(config: Mapping[str, Any], count: int, modality: str) -> tuple[str, ...]:

@@ -30,8 +30,7 @@ from MedAssistLib.models.weights import locate
 
 # MONAI's networks that take numbers and names, and neither download nor read anything.
 _MONAI = frozenset(
-    {"UNet", "BasicUNet", "BasicUNetPlusPlus", "DynUNet", "VNet", "AttentionUnet", "HighResNet"}
-    | {"UNETR", "SwinUNETR"}
+    {"UNet", "BasicUNet", "DynUNet", "VNet", "AttentionUnet", "HighResNet"} | {"UNETR", "SwinUNETR"}
 )
 _DEFINITIONS = ("network_def", "net_def", "network", "net")
 # Where a checkpoint keeps the weights, if it holds more.
@@ -85,7 +84,8 @@ def load(card: ModelCard) -> TiledModel:
     path = locate(card, role)
     with reading(bundle.config.path):
         made = _made(bundle)
-        network = made.build()
+        with torch.device("meta"):  # Whatever size the settings ask for.
+            network = made.build()
     with reading(path):
         require_fit(network, _weights(path, trusted=card.trusted))
     member = partial(_member, made, path, card.trusted)

@@ -75,7 +75,7 @@ class BundleConfig:
         """
         entry = self.get(name)
         if entry is None:
-            return []
+            raise ModelError(f"it has no entry {name}, so what its network needs is not known")
         kind, settings = self.target(entry, name)
         chain = settings.get("transforms")
         if kind != "Compose" or not isinstance(chain, list):

@@ -55,7 +55,14 @@ def reading(path: Path) -> Iterator[None]:
         raise ModelError(error.what, where=path, hint=error.hint) from error
     except KeyError as error:
         raise ModelError(f"has no entry {error}", where=path) from error
-    except (TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+    except (
+        TypeError,
+        ValueError,
+        AttributeError,
+        IndexError,
+        OverflowError,
+        RuntimeError,
+    ) as error:
         raise ModelError(f"makes no sense ({error})", where=path) from error
 
 

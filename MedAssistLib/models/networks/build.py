@@ -18,7 +18,7 @@ from MedAssistLib.models.networks.unet import UNet, UNetShape
 # The networks, and the argument that gives the number of blocks a stage.
 _BLOCKS = {"PlainConvUNet": "n_conv_per_stage", "ResidualEncoderUNet": "n_blocks_per_stage"}
 _DIMENSIONS = {"Conv2d": 2, "Conv3d": 3}
-_MOST_STAGES = 32
+_MOST_STAGES, _MOST_BLOCKS = 32, 256
 _BASIC, _BOTTLENECK = "BasicBlockD", "BottleneckD"
 _COMMON = frozenset(
     {
@@ -139,6 +139,8 @@ def _shape(kind: str, arguments: Mapping[str, Any], inputs: int, outputs: int) -
     blocks = _each(arguments[_BLOCKS[kind]], stages)
     if min(*features, *blocks, *decoder_blocks) < 1:
         raise ValueError("a stage has no channels or no blocks")
+    if max(*blocks, *decoder_blocks) > _MOST_BLOCKS:
+        raise ValueError(f"a stage has more than {_MOST_BLOCKS} blocks")
     return UNetShape(
         layers=layers,
         inputs=inputs,

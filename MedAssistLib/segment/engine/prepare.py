@@ -154,6 +154,7 @@ def prepare(
     plan: InferencePlan,
     device: str,
     earlier: Array | None = None,
+    look: Callable[[], None] | None = None,
 ) -> Prepared:
     """Turn, crop, normalise and resample scans as the model's training did.
 
@@ -162,26 +163,32 @@ def prepare(
         plan: The model's.
         device: Torch device on which to do it and where the result stays.
         earlier: Labels of the stage before, axes (k, j, i) of the scan.
+        look: Called between the steps; it may raise to stop.
 
     Raises:
         ModelError: If the model needs another number of channels.
         InputError: If the scans do not share one grid, or have values that the model cannot use.
     """
     check(scans, plan)
+    look = look or _go_on
     turn = Turn.of(scans[0].image, plan)
     views = [turn.there(sitk.GetArrayViewFromImage(scan.image)) for scan in scans]
     spacing = _spacing(scans[0].image, turn)
     box = _box(views, plan)
     seen = _everything(views[0]) if plan.moment is Moment.WHOLE else box
     data = torch.from_numpy(np.stack([view[seen] for view in views], dtype=np.float32)).to(device)
+    look()
     mask = _mask(data, plan)
+    look()
     if plan.moment is not Moment.RESAMPLED:
         normalise(data, plan.normalisation, mask)
     if seen is not box:
         data = data[(slice(None), *box)]
     target = model_spacing(plan, spacing)
     size = new_size(data.shape[1:], spacing, target, first_voxels=plan.data.first_voxels)
-    data = resample(data, size, interpolation(plan.data, spacing, target))
+    how = interpolation(plan.data, spacing, target)
+    look()
+    data = torch.cat([_resampled(channel[None], size, how, look) for channel in data])
     if plan.moment is Moment.RESAMPLED:
         normalise(data, plan.normalisation)
     whole, _ = turned_size(scans[0].image, plan)
@@ -191,6 +198,17 @@ def prepare(
         channels = [(labels == label).float() for label in plan.cascade]
         data = torch.cat([data, torch.stack(channels)])
     return Prepared(data, placement)
+
+
+def _resampled(
+    channel: torch.Tensor, size: Size, how: Interpolation, look: Callable[[], None]
+) -> torch.Tensor:
+    look()
+    return resample(channel, size, how)
+
+
+def _go_on() -> None:
+    """Never stop."""
 
 
 def turned_size(

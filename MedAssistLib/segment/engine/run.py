@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import torch
 
 from MedAssistLib.case import Scan
-from MedAssistLib.errors import CancelledError
+from MedAssistLib.errors import CancelledError, MedAssistError, ModelError
 from MedAssistLib.models.plan import Network, TiledModel
 from MedAssistLib.progress import Progress
 from MedAssistLib.segment import backends
@@ -120,6 +121,21 @@ def _stage(
         settings = step[1]
 
 
+def _answer(network: Network, patches: torch.Tensor) -> torch.Tensor:
+    """Run a network; one that cannot take the patches of its plan is the model's fault."""
+    try:
+        return network(patches)
+    except MedAssistError:
+        raise
+    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
+        if memory.is_out_of_memory(error):
+            raise
+        size = "×".join(str(n) for n in patches.shape[2:])
+        first = str(error).partition("\n")[0]
+        what = f"its network cannot take patches of {size} voxels ({first})"
+        raise ModelError(what, hint="Its files may not belong together") from error
+
+
 class _Attempt:
     """One run of one stage with given settings."""
 
@@ -152,7 +168,7 @@ class _Attempt:
         settings, plan = self._settings, self._model.plan
         self._progress.part("Preparing", 0.0, 0.1).update(0.0)
         with self._timed("prepare"):
-            prepared = prepare(scans, plan, settings.keep, earlier)
+            prepared = prepare(scans, plan, settings.keep, earlier, self._progress.check)
         self._progress.part("Loading the model", 0.05, 0.1).update(0.0)
         with self._timed("load"):
             networks = [load(settings.device) for load in self._model.members]
@@ -214,7 +230,8 @@ class _Attempt:
             device=device,
             reduced=device.startswith("cuda") if reduced is None else reduced,
         )
-        return backends.prepare(network, wanted, self._options.backend, self._progress.check)
+        runner = backends.prepare(network, wanted, self._options.backend, self._progress.check)
+        return replace(runner, network=partial(_answer, runner.network))
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
