@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
+import json
+import queue
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,6 @@ import SimpleITK as sitk
 
 from Testing.conftest import REPOSITORY
 from Testing.host.fixture import host
-
-if sys.version_info < (3, 12):
-    # PySide6 6.12 takes a reference of None with each call of a void method, because it cannot
-    # run out since Python 3.12; here it would, after some 20,000 calls.
-    ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
 
 __all__ = ["Bench", "bench", "bright_models", "host", "own_folders"]
 
@@ -119,6 +115,45 @@ class Bench:
         self.host.wait(started, 60, what=f"the start of {job.title}")
 
 
+class WorkerThread:
+    """The worker's own loop in a thread of this process, which starts in no time."""
+
+    exit_status, last_words = 0, ()
+
+    def __init__(self) -> None:
+        from MedAssistLib.worker.loop import Worker
+
+        self._said: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._heard: queue.Queue[str | None] = queue.Queue()
+        requests = iter(self._heard.get, None)
+        self._thread = threading.Thread(target=Worker(self).serve, args=(requests,), daemon=True)
+        self._thread.start()
+
+    @property
+    def ended(self) -> bool:
+        return not self._thread.is_alive() and self._said.empty()
+
+    def write(self, line: str) -> None:
+        self._said.put(json.loads(line))
+
+    def flush(self) -> None:
+        """Be a stream."""
+
+    def send(self, **message: Any) -> None:
+        self._heard.put(json.dumps(message))
+
+    def receive(self) -> list[dict[str, Any]]:
+        return [self._said.get() for _ in range(self._said.qsize())]
+
+    def ask_to_end(self) -> None:
+        self._heard.put(None)
+
+    kill = ask_to_end
+
+    def wait(self, seconds: float) -> None:
+        self._thread.join(seconds)
+
+
 @pytest.fixture
 def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Leave the user's models and jobs alone."""
@@ -129,9 +164,17 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def bench(host: Any, own_folders: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """The opened panel, without the estimates of memory: they start one process more."""
+    """The opened panel; its quick questions are answered in a thread, not in a process more."""
+    from MedAssistLib.panel.context import Context
     from MedAssistLib.panel.estimates import Estimates
 
+    made = Context.__init__
+
+    def make(self: Any, *given: Any) -> None:
+        made(self, *given)
+        self.lanes["ask"]._start = WorkerThread
+
+    monkeypatch.setattr(Context, "__init__", make)
     monkeypatch.setattr(Estimates, "of", lambda *_given: None)
     return Bench(host, own_folders)
 

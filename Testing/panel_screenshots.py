@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from MedAssistLib.panel.trial import install_bright_models
 from Testing.conftest import REPOSITORY
 from Testing.host.boot import boot
 from Testing.panel_bench import Bench
@@ -32,15 +31,23 @@ class Photographer:
 
     def take(self, name: str, **more: Any) -> None:
         """Take a picture; tell of what does not fit."""
-        path = self.folder / f"{name}.png"
-        self.host.screenshot(path, size=(1280, 800), panel_width=400, **more)
-        cut = self.host.cut_off()
-        print(f"{path.name}: {cut or 'nothing cut off'}")
+        path = self.folder / f"panel-{name}.png"
+        self.host.show(more.get("size", (1280, 800)))
+        self.host.reset_views()
+        self.host.process(0.2)
+        self.host.screenshot(path, **more)
+        cut = self.host.cut_off(**more)
+        print(f"{path.name}: {cut or 'nothing cut off'}", flush=True)
 
     def only(self, *sections: str) -> None:
         """Unfold only these sections."""
         for name in ("input", "enhance", "segment"):
             getattr(self.bench.panel.ui, f"{name}Section").collapsed = name not in sections
+
+    def dismiss(self) -> None:
+        """Empty the list of jobs."""
+        for job in self.bench.jobs:
+            self.bench.row(job).dismiss.click()
 
     def load(self, path: Path, modality: str) -> Any:
         """Load a volume as a person does."""
@@ -67,7 +74,6 @@ def take_all(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["MEDASSIST_MODELS"] = tempfile.mkdtemp()
     os.environ["MEDASSIST_JOBS"] = tempfile.mkdtemp()
-    install_bright_models(Path(tempfile.mkdtemp()))
     camera = Photographer(folder)
     for take in (loaded, enhancing, running, failed, not_ready):
         take(camera)
@@ -77,8 +83,14 @@ def take_all(folder: Path) -> None:
 def loaded(camera: Photographer) -> None:
     """A CT, and what it is."""
     camera.load(next((_SHARED / "ct").glob("*.nii.gz")), "CT")
-    camera.take("1-loaded")
-    camera.take("1-loaded-large-letters", font_scale=1.5)
+    camera.take("loaded")
+    camera.only("input", "enhance", "segment")
+    for box in ("classesBox", "advancedBox"):
+        getattr(camera.bench.panel.segment.ui, box).collapsed = False
+    camera.take("all", size=(1280, 1060))
+    camera.take("all-large", size=(1280, 1500), font_scale=1.5)
+    for box in ("classesBox", "advancedBox"):
+        getattr(camera.bench.panel.segment.ui, box).collapsed = True
 
 
 def enhancing(camera: Photographer) -> None:
@@ -91,8 +103,8 @@ def enhancing(camera: Photographer) -> None:
     panel.enhance.ui.preview.click()
     exact: Callable[[], bool] = lambda: "Preview of" in panel.enhance.ui.previewState.text  # noqa: E731
     camera.host.wait(exact, 60)
-    camera.take("2-enhance")
-    camera.take("2-enhance-large-letters", font_scale=1.5)
+    camera.take("enhance")
+    camera.take("enhance-large", font_scale=1.5)
     panel.enhance.preview.stop()
 
 
@@ -102,39 +114,45 @@ def running(camera: Photographer) -> None:
     camera.bench.choose_model("brain")
     job = camera.bench.run()
     camera.bench.until_running(job)
-    camera.take("3-running")
+    camera.take("running")
     camera.bench.until_over(job, 120)
     camera.host.wait(lambda: "free" in camera.bench.panel.segment.ui.details.text, 60)
     camera.bench.panel.ui.segmentSection.collapsed = False
-    camera.take("4-done")
-    camera.take("4-done-large-letters", font_scale=1.5)
+    camera.take("done")
+    camera.take("done-large", font_scale=1.5)
 
 
 def failed(camera: Photographer) -> None:
-    """A worker that was killed, and one that has too little memory."""
+    """A worker that was killed, and a result whose scan has left the scene."""
+    camera.dismiss()
     job = camera.bench.run()
     camera.bench.until_running(job)
     os.kill(camera.bench.panel.context.lanes["work"].process.process_id, signal.SIGKILL)
     camera.bench.until_over(job)
-    camera.take("5-failed")
+    camera.take("failed")
+    camera.dismiss()
+    job = camera.bench.run()
+    camera.bench.until_running(job)
+    camera.host.scene.RemoveNode(camera.bench.panel.context.volume)
+    camera.bench.until_over(job, 120)
+    camera.take("kept")
 
 
 def not_ready(camera: Photographer) -> None:
     """What is missing on a first run."""
     from MedAssistLib.panel.machine import Machine
 
+    camera.dismiss()
+    camera.load(head(), "MR")
     setup = camera.bench.panel.segment.setup
-    for number, machine in enumerate(
-        (
-            Machine(torch="", extension=False, cuda=False, nvidia=True),
-            Machine(torch="", extension=True, cuda=False, nvidia=True),
-            Machine(torch="2.9.0+cpu", extension=True, cuda=False, nvidia=True),
-        ),
-        start=6,
-    ):
+    for name, machine in {
+        "no-extension": Machine(torch="", extension=False, cuda=False, nvidia=True),
+        "no-torch": Machine(torch="", extension=True, cuda=False, nvidia=True),
+        "no-cuda": Machine(torch="2.9.0+cpu", extension=True, cuda=False, nvidia=True),
+    }.items():
         setup._machine = machine
         camera.bench.panel.refresh()
-        camera.take(f"{number}-first-run")
+        camera.take(name)
 
 
 if __name__ == "__main__":

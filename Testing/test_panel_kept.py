@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from Testing.panel_bench import Bench
 
 pytest_plugins = ("Testing.panel_bench",)
+
+CODE = {"value": "10200004", "scheme": "SCT", "meaning": "Liver"}
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +62,7 @@ def test_a_result_of_a_closed_scene_is_offered_at_the_next_opening(bench: Bench)
     assert bench.segmentations() == []
     slicer.util.reloadScriptedModule("MedAssist")
     bench.widget = slicer.modules.MedAssistWidget
+    bench.host.wait(lambda: bench.jobs, what="the kept result")
     (kept,) = bench.jobs
     assert kept.title.startswith("bright, 20")
     assert bench.row(kept).action.text == "Add to scene"
@@ -87,6 +91,54 @@ def test_a_kept_result_can_be_discarded(bench: Bench) -> None:
     bench.row(job).dismiss.click()
     assert bench.jobs == []
     assert list((bench.folder / "jobs").glob("*")) == []
+
+
+def test_a_large_result_lands_while_the_window_goes_on(bench: Bench) -> None:
+    """A large CT with many organs would freeze Slicer for half a second."""
+    import slicer
+
+    shape, folder = (300, 512, 512), bench.folder / "jobs" / "large"
+    grid = {
+        "spacing": [0.8, 0.8, 1.0],
+        "origin": [0, 0, 0],
+        "direction": np.eye(3).ravel().tolist(),
+    }
+    labels = np.zeros(shape, np.uint8)
+    corner = np.array([[0, 0, 0], [9, 0, 0], [0, 9, 0]], np.float32)
+    surfaces, segments = {}, []
+    for label in range(1, 13):  # Slicer needs long to let go of each
+        labels[5 * label : 5 * label + 40, 10 * label : 10 * label + 12, 20:480] = label
+        surfaces |= {f"points_{label}": corner, f"normals_{label}": corner}
+        surfaces[f"triangles_{label}"] = np.array([[0, 1, 2]])
+        segments.append({"label": label, "name": f"Organ {label}", "colour": [label, 90, 90]})
+        segments[-1] |= {"category": CODE, "type": CODE}
+    folder.mkdir(parents=True)
+    np.save(folder / "output.npy", labels)
+    np.savez(folder / "surfaces.npz", **surfaces)
+    asked = {
+        "verb": "segment",
+        "what": "organs",
+        "scan": {**grid, "shape": shape, "array": "x.npy"},
+    }
+    answered = {"output": "output.npy", "surfaces": "surfaces.npz", "segments": segments}
+    (folder / "job.json").write_text(json.dumps(asked))
+    (folder / "result.json").write_text(json.dumps({**answered, "made_by": "test"}))
+    voxels = np.zeros(shape, np.int16)
+    volume = bench.add_volume(voxels, "CT", np.diag([-0.8, -0.8, 1.0, 1.0]))
+    (job,) = bench.panel.runs.kept()
+    bench.panel.jobs.show(job)
+    bench.host.process(0.3)
+    with bench.host.longest_gap() as gap:
+        bench.row(job).action.click()
+        assert bench.until_over(job) == "done", job.problem
+        bench.host.process(0.2)
+    print(f"longest gap of the event loop: {gap[0]:.3f} s")
+    assert gap[0] < 0.1
+    (node,) = bench.segmentations()
+    assert node.GetSegmentation().GetNumberOfSegments() == 12
+    name = node.GetSegmentation().GetNthSegmentID(11)
+    found = slicer.util.arrayFromSegmentBinaryLabelmap(node, name, volume)
+    assert np.array_equal(found > 0, labels == 12)
 
 
 def _run_and(bench: Bench, change: Any) -> Any:

@@ -198,6 +198,9 @@ def test_only_some_structures_and_two_channels(bench: Bench) -> None:
     segment.channels._boxes[0].setCurrentNode(flair)
     segment.ui.classes.item(1).setCheckState(qt.Qt.Unchecked)
     assert segment.ui.classesBox.text == "Structures: 2 of 3"
+    assert segment.ui.step.text == "as the model's authors chose"
+    segment.ui.run.click()
+    assert taken.pop()[2]["step"] is None
     segment.ui.step.value = 0.75
     segment.ui.run.click()
     ((volumes, model, options, more),) = taken

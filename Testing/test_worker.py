@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -16,9 +16,12 @@ import SimpleITK as sitk
 
 from MedAssistLib.case import Scan
 from MedAssistLib.enhance import enhance, parse_step
-from MedAssistLib.models import find
+from MedAssistLib.errors import ModelError
+from MedAssistLib.models import find, store
 from MedAssistLib.panel.trial import bright_box, write_bright_model
+from MedAssistLib.progress import Progress
 from MedAssistLib.segment import segment
+from MedAssistLib.worker import model_jobs
 from MedAssistLib.worker.arrays import describe_scan, read_scan
 from MedAssistLib.worker.cache import ModelCache
 from MedAssistLib.worker.client import WorkerProcess
@@ -204,7 +207,7 @@ def test_the_least_recently_used_model_goes_first() -> None:
 
     class FakeCard:
         folder = "x"
-        weights = ("box",)
+        weights: ClassVar[dict] = {}
 
         def __init__(self, version: str) -> None:
             self.version = version
@@ -235,6 +238,22 @@ def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerPr
     made.kill()
     made.wait(10)
     assert made.exit_status is not None
+
+
+def test_a_model_that_only_pytorch_can_read_does_not_end_the_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without PyTorch the panel would offer no model at all, not even to download."""
+    monkeypatch.setattr(store, "stored_names", lambda: ["old", "damaged"])
+    errors = {"old": ModuleNotFoundError("No module named 'torch'"), "damaged": ModelError("torn")}
+
+    def refuse(name: str) -> None:
+        raise errors[name]
+
+    monkeypatch.setattr(store, "stored", refuse)
+    answer = model_jobs.models({}, ModelCache(), Progress())
+    assert [entry["name"] for entry in answer["models"]] == ["brain"]
+    assert len(answer["offered"]) > 10
 
 
 def test_the_panels_jobs_in_one_worker(worker: WorkerProcess, tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
-from scipy import ndimage
 
 from MedAssistLib import geometry
 from MedAssistLib.enhance.itk import run
@@ -123,6 +122,8 @@ def _along(
     progress: Progress,
 ) -> npt.NDArray[np.float32]:
     """Return values smoothed along one axis, piece by piece; the outermost voxels continue."""
+    from scipy import ndimage  # Slow to import, and the panel lists all filters when it opens.
+
     made = np.empty(values.shape, dtype=np.float32)
     across = int(axis == 0)
     step = max(1, _SMOOTHED_AT_ONCE // (values.size // values.shape[across] * len(kernel)))

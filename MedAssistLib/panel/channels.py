@@ -9,8 +9,8 @@ import slicer
 
 from MedAssistLib.panel.context import Context
 from MedAssistLib.panel.glue import clear_form, on
-from MedAssistLib.panel.handover import grid_of
 from MedAssistLib.panel.text import tr as _
+from MedAssistLib.scene.grid import grid_of
 
 _KIND = "vtkMRMLScalarVolumeNode"
 

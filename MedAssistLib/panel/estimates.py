@@ -7,8 +7,8 @@ from typing import Any
 
 from MedAssistLib.errors import InputError
 from MedAssistLib.panel.context import Context
-from MedAssistLib.panel.handover import grid_of
 from MedAssistLib.panel.jobs import Job
+from MedAssistLib.scene.grid import grid_of
 
 
 class Estimates:

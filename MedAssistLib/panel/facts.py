@@ -9,8 +9,9 @@ import numpy as np
 
 from MedAssistLib import geometry
 from MedAssistLib.errors import InputError
-from MedAssistLib.panel.handover import grid_of, modality_of
+from MedAssistLib.panel.handover import modality_of
 from MedAssistLib.panel.text import tr as _
+from MedAssistLib.scene.grid import grid_of
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode

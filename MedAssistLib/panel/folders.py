@@ -18,7 +18,6 @@ from typing import Any
 
 from MedAssistLib.errors import cannot_write
 from MedAssistLib.files import make_folder, write_text
-from MedAssistLib.models.store import models_folder
 
 FOLDER_VARIABLE = "MEDASSIST_JOBS"
 _ASKED, _ANSWERED = "job.json", "result.json"
@@ -29,6 +28,9 @@ def jobs_folder() -> Path:
     """Return where the folders are: ``MEDASSIST_JOBS``, or beside the user's folder of models."""
     if chosen := os.environ.get(FOLDER_VARIABLE):
         return Path(chosen).expanduser().absolute()
+    # It brings all formats of models with it, which the panel can do without while it opens.
+    from MedAssistLib.models.store import models_folder
+
     return models_folder().parent / "jobs"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
-from MedAssistLib import geometry
 from MedAssistLib.errors import InputError
-from MedAssistLib.scene.grid import set_image_grid
+from MedAssistLib.scene import grid as scene_grid
+from MedAssistLib.scene.grid import grid_of
 from MedAssistLib.scene.hierarchy import series_of
 from MedAssistLib.scene.voxels import view
 from MedAssistLib.worker.arrays import describe_array
@@ -73,33 +74,21 @@ def snapshot(node: vtkMRMLScalarVolumeNode) -> Snapshot:
     return Snapshot(voxels=view(data), grid=grid_of(node), modality=modality_of(node))
 
 
-def grid_of(node: vtkMRMLVolumeNode) -> sitk.Image:
-    """Return an image of two voxels a side that lies where the node's first voxels do.
-
-    Raises:
-        InputError: If the node's axes do not span space.
-    """
-    grid = sitk.Image([2, 2, 2], sitk.sitkUInt8)
-    set_image_grid(grid, node)
-    start = node.GetImageData().GetExtent()[::2] if node.GetImageData() else (0, 0, 0)
-    if any(start):
-        grid.SetOrigin(grid.TransformContinuousIndexToPhysicalPoint([float(n) for n in start]))
-    return grid
-
-
 def modality_of(node: vtkMRMLVolumeNode) -> str:
     """Return the modality that DICOM or the user says; empty if neither does."""
     return series_of(node).modality or node.GetAttribute(MODALITY) or ""
 
 
-def lies_on(node: vtkMRMLVolumeNode, asked: dict[str, Any]) -> bool:
+def grid_at(description: Mapping[str, Any]) -> sitk.Image:
+    """Return an image of two voxels a side that lies where a description's first voxels do."""
+    grid = sitk.Image([2, 2, 2], sitk.sitkUInt8)
+    grid.SetSpacing(description["spacing"])
+    grid.SetOrigin(description["origin"])
+    grid.SetDirection(description["direction"])
+    return grid
+
+
+def lies_on(node: vtkMRMLVolumeNode, asked: Mapping[str, Any]) -> bool:
     """Tell whether a node's voxels lie where those of a description do."""
     k, j, i = asked["shape"]
-    there = sitk.Image([2, 2, 2], sitk.sitkUInt8)
-    there.SetSpacing(asked["spacing"])
-    there.SetOrigin(asked["origin"])
-    there.SetDirection(asked["direction"])
-    data = node.GetImageData()
-    return data is not None and (
-        tuple(data.GetDimensions()) == (i, j, k) and geometry.same_grid(grid_of(node), there)
-    )
+    return node.GetImageData() is not None and scene_grid.lies_on(node, (i, j, k), grid_at(asked))

@@ -9,28 +9,43 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import SimpleITK as sitk
 
 from MedAssistLib import terminology
-from MedAssistLib.case import Code, Measurement, Scan, Segment, Segmentation
+from MedAssistLib.case import Code, Measurement, Scan, Segment
+from MedAssistLib.panel.handover import grid_at
 from MedAssistLib.panel.tables import add_measurements
-from MedAssistLib.scene import add_scan, add_segmentation, show
+from MedAssistLib.scene import add_scan, show
 from MedAssistLib.scene.hierarchy import put_beside
+from MedAssistLib.scene.segmentations import SegmentsWithLabels, add_labelmap, read_labelmap
+from MedAssistLib.scene.volumes import VoxelsInMemory, add_voxels, read_voxels
 from MedAssistLib.worker.arrays import read_scan
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
 
-Surfaces = Mapping[str, npt.NDArray[Any]]
-
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What a run of a model gave, read from its files."""
+    """What a run of a model gave, read from its files into VTK's memory.
 
-    segmentation: Segmentation
-    surfaces: Surfaces
+    Attributes:
+        labels: The segments and where they are.
+        surfaces: One for each segment, if the worker made them.
+        measurements: What was measured.
+    """
+
+    labels: SegmentsWithLabels
+    surfaces: tuple[Any, ...]
     measurements: tuple[Measurement, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Enhanced:
+    """What a chain of filters gave, read from its file into VTK's memory."""
+
+    voxels: VoxelsInMemory
+    modality: str
+    enhancement: tuple[str, ...]
 
 
 def read_found(result: Mapping[str, Any], scan: Mapping[str, Any]) -> Found:
@@ -39,35 +54,30 @@ def read_found(result: Mapping[str, Any], scan: Mapping[str, Any]) -> Found:
     Raises:
         OSError: If a file is gone.
     """
-    labels = sitk.GetImageFromArray(np.load(result["output"], allow_pickle=False))
-    _place(labels, scan)
-    surfaces: Surfaces = {}
+    segments = tuple(_segment(entry) for entry in result["segments"])
+    labelmap = read_labelmap(Path(result["output"]), grid_at(scan))
+    surfaces: tuple[Any, ...] = ()
     if result.get("surfaces"):
         with np.load(result["surfaces"], allow_pickle=False) as archive:
-            surfaces = dict(archive)
+            surfaces = tuple(_poly_data(archive, segment.label) for segment in segments)
     return Found(
-        Segmentation(
-            labels=labels,
-            segments=tuple(_segment(entry) for entry in result["segments"]),
-            made_by=result["made_by"],
-        ),
+        SegmentsWithLabels(segments, str(result["made_by"]), labelmap),
         surfaces,
         tuple(Measurement(**entry) for entry in result.get("measurements", ())),
     )
 
 
-def read_enhanced(result: Mapping[str, Any], scan: Mapping[str, Any]) -> Scan:
+def read_enhanced(result: Mapping[str, Any], scan: Mapping[str, Any]) -> Enhanced:
     """Read the result of enhancing a described scan. For any thread.
 
     Raises:
         OSError: If a file is gone.
     """
-    image = sitk.GetImageFromArray(np.load(result["output"], allow_pickle=False))
-    _place(image, result)
-    return Scan(
-        image=image,
-        modality=str(scan.get("modality", "")),
-        enhancement=tuple(result["enhancement"]),
+    low, high = result["window"]
+    return Enhanced(
+        read_voxels(Path(result["output"]), grid_at(result), (low, high)),
+        str(scan.get("modality", "")),
+        tuple(result["enhancement"]),
     )
 
 
@@ -76,9 +86,11 @@ def land_found(
 ) -> vtkMRMLSegmentationNode:
     """Put a segmentation, its surfaces and its measurements beside the volume, and show it."""
     scene.SaveStateForUndo()
-    node = add_segmentation(scene, found.segmentation, volume)
-    if found.surfaces:
-        _attach(node, found)
+    node = add_labelmap(scene, found.labels, volume)
+    if found.surfaces:  # so that Slicer need not make them
+        names = terminology.segment_ids(found.labels.segments)
+        for name, surface in zip(names, found.surfaces, strict=True):
+            node.GetSegmentation().GetSegment(name).AddRepresentation("Closed surface", surface)
     show(scene, node, volume)
     if found.measurements:
         table = add_measurements(scene, found.measurements, f"{node.GetName()} measurements")
@@ -87,17 +99,17 @@ def land_found(
 
 
 def land_enhanced(
-    scene: vtkMRMLScene, scan: Scan, volume: vtkMRMLScalarVolumeNode
+    scene: vtkMRMLScene, enhanced: Enhanced, volume: vtkMRMLScalarVolumeNode
 ) -> vtkMRMLScalarVolumeNode:
     """Put an enhanced volume beside the one that it was made of, below the same transform."""
     scene.SaveStateForUndo()
-    named = Scan(
-        image=scan.image,
-        modality=scan.modality,
+    described = Scan(
+        image=enhanced.voxels.grid,
+        modality=enhanced.modality,
         name=f"{volume.GetName()} enhanced",
-        enhancement=scan.enhancement,
+        enhancement=enhanced.enhancement,
     )
-    node = add_scan(scene, named)
+    node = add_voxels(scene, described, enhanced.voxels)
     node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
     put_beside(node, volume)
     return node
@@ -117,12 +129,6 @@ def bring_scan(
     return add_scan(scene, Scan(image=read.image, modality=read.modality, name=name))
 
 
-def _place(image: sitk.Image, grid: Mapping[str, Any]) -> None:
-    image.SetSpacing(grid["spacing"])
-    image.SetOrigin(grid["origin"])
-    image.SetDirection(grid["direction"])
-
-
 def _segment(entry: Mapping[str, Any]) -> Segment:
     codes = {
         role: Code(**entry[role])
@@ -133,17 +139,7 @@ def _segment(entry: Mapping[str, Any]) -> Segment:
     return Segment(label=entry["label"], name=entry["name"], colour=(red, green, blue), **codes)
 
 
-def _attach(node: vtkMRMLSegmentationNode, found: Found) -> None:
-    """Give the segments the surfaces that the worker made, so that Slicer need not make them."""
-    segments = found.segmentation.segments
-    own = node.GetSegmentation()
-    for segment, name in zip(segments, terminology.segment_ids(segments), strict=True):
-        own.GetSegment(name).AddRepresentation(
-            "Closed surface", _poly_data(found.surfaces, segment.label)
-        )
-
-
-def _poly_data(surfaces: Surfaces, label: int) -> Any:
+def _poly_data(surfaces: Mapping[str, npt.NDArray[Any]], label: int) -> Any:
     from vtkmodules.util.numpy_support import numpy_to_vtk
     from vtkmodules.vtkCommonDataModel import vtkPolyData
 

@@ -50,8 +50,8 @@ class Panel:
         self.jobs = JobsSection(self.context, self.runs, self.ui.jobsPlace.layout())
         self._sections = (self.input, self.enhance, self.segment)
         on(self.ui.diagnostics, "clicked()", self._copy_diagnostics)
-        for job in self.runs.kept():
-            self.jobs.show(job)
+        self._looked_for_kept = False
+        self._ticker.start()
 
     def open(self) -> None:
         """Take the scene's choices; called when the module is entered or a scene has come."""
@@ -107,6 +107,10 @@ class Panel:
         slicer.util.showStatusMessage(_("The diagnostics are in the clipboard"), 5000)
 
     def _poll(self) -> None:
+        if not self._looked_for_kept:  # not before the panel is seen: it opens quicker so
+            self._looked_for_kept = True
+            for job in self.runs.kept():
+                self.jobs.show(job)
         if not self.context.poll():
             self._ticker.stop()
 

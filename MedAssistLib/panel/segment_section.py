@@ -80,7 +80,7 @@ class SegmentSection:
         model = self.model
         if ui.region.currentNode() is not choices.region:
             ui.region.setCurrentNode(choices.region)
-        ui.step.value = choices.number(_STEP, 0.5)
+        ui.step.value = choices.number(_STEP, 0.0)
         ui.memory.value = choices.number(_MEMORY, 0.0)
         ui.mirror.checked = bool(choices.number(_MIRROR, 0.0))
         ui.table.checked = bool(choices.number(_TABLE, 1.0))
@@ -120,7 +120,7 @@ class SegmentSection:
         }
         if model.facts.get("patchwise"):
             memory = choices.number(_MEMORY, 0.0)
-            options["step"] = choices.number(_STEP, 0.5)
+            options["step"] = choices.number(_STEP, 0.0) or None
             options["mirror"] = bool(choices.number(_MIRROR, 0.0))
             options["max_memory"] = int(memory * _GIGABYTE) or None
         self._runs.segment(

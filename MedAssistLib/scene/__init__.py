@@ -6,12 +6,9 @@ runs inside Slicer and, through the ``slicer-core`` package, outside it.
 
 from MedAssistLib.scene.bundle import write_mrb
 from MedAssistLib.scene.display import show
+from MedAssistLib.scene.from_nodes import SegmentationInScene, segmentation_from_node
 from MedAssistLib.scene.headless import HeadlessScene, headless_scene
-from MedAssistLib.scene.segmentations import (
-    SegmentationInScene,
-    add_segmentation,
-    segmentation_from_node,
-)
+from MedAssistLib.scene.segmentations import add_segmentation
 from MedAssistLib.scene.volumes import add_scan, image_from_volume, scan_from_volume
 
 __all__ = [

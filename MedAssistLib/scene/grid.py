@@ -6,19 +6,23 @@ matrix, so that nothing is rounded. The parent transform of a node is no part of
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import SimpleITK as sitk
 
 from MedAssistLib.errors import InputError
 from MedAssistLib.geometry import direction, index_to_lps
+from MedAssistLib.scene.voxels import view, voxels_of
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLVolumeNode, vtkOrientedImageData
     from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 _FLIP = np.array([-1.0, -1.0, 1.0])
+_TOLERANCE = 1e-3  # voxels: file formats round
 
 
 def set_node_grid(node: vtkMRMLVolumeNode, image: sitk.Image) -> None:
@@ -50,6 +54,36 @@ def set_image_grid(image: sitk.Image, node: vtkMRMLVolumeNode) -> None:
         raise InputError(what, where=node.GetName() or "volume", hint=hint) from error
 
 
+def grid_of(node: vtkMRMLVolumeNode) -> sitk.Image:
+    """Return an image of two voxels a side that lies where the node's first voxels do.
+
+    Raises:
+        InputError: If the node's axes do not span space.
+    """
+    grid = sitk.Image([2, 2, 2], sitk.sitkUInt8)
+    set_image_grid(grid, node)
+    # The index of the first voxel, nearly always (0, 0, 0).
+    start = node.GetImageData().GetExtent()[::2] if node.GetImageData() else (0, 0, 0)
+    if any(start):
+        grid.SetOrigin(grid.TransformContinuousIndexToPhysicalPoint([float(n) for n in start]))
+    return grid
+
+
+def lies_on(node: vtkMRMLVolumeNode, size: tuple[int, ...], grid: sitk.Image) -> bool:
+    """Tell whether a volume node has a size (i, j, k) and its voxels where ``grid`` has its first.
+
+    Neither is copied. Places may differ by a thousandth of a voxel, because file formats round.
+
+    Raises:
+        InputError: If the node's axes do not span space.
+    """
+    if tuple(voxels_of(node).GetDimensions()) != tuple(size):
+        return False
+    corners = np.array(list(itertools.product(*[(0, n - 1) for n in size], (1,))))
+    apart = corners @ (index_to_lps(grid_of(node)) - index_to_lps(grid)).T
+    return bool(np.abs(apart).max() <= _TOLERANCE * min(grid.GetSpacing()))
+
+
 def ijk_to_ras(node: vtkMRMLVolumeNode) -> vtkMatrix4x4:
     """Return the 4×4 matrix from voxel index (i, j, k) to RAS mm below the parent transform."""
     from vtkmodules.vtkCommonMath import vtkMatrix4x4
@@ -69,9 +103,27 @@ def right_handed(image: sitk.Image) -> sitk.Image:
 
 
 def set_labelmap_grid(labelmap: vtkOrientedImageData, image: sitk.Image) -> None:
-    """Put the voxels of a segment's label map where those of ``image`` are."""
+    """Put the voxels of a segment's label map where the first of ``image`` are."""
+    _set_matrix(labelmap, index_to_lps(image))
+
+
+def set_labelmap_grid_right_handed(labelmap: vtkOrientedImageData, image: sitk.Image) -> None:
+    """Do so with the slices of the label map in reverse order if those axes are left-handed.
+
+    See :func:`right_handed`.
+    """
+    matrix = index_to_lps(image)
+    if np.linalg.det(matrix[:3, :3]) < 0:
+        slices = view(labelmap)
+        slices[:] = slices[::-1].copy()
+        matrix[:3, 3] += (len(slices) - 1) * matrix[:3, 2]
+        matrix[:3, 2] *= -1.0
+    _set_matrix(labelmap, matrix)
+
+
+def _set_matrix(labelmap: vtkOrientedImageData, index_to_lps: npt.NDArray[np.float64]) -> None:
     from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
     matrix = vtkMatrix4x4()
-    matrix.DeepCopy((np.diag([*_FLIP, 1.0]) @ index_to_lps(image)).ravel().tolist())
+    matrix.DeepCopy((np.diag([*_FLIP, 1.0]) @ index_to_lps).ravel().tolist())
     labelmap.SetGeometryFromImageToWorldMatrix(matrix)

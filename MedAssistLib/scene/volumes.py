@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import SimpleITK as sitk
 
@@ -11,10 +12,13 @@ from MedAssistLib.case import Scan
 from MedAssistLib.errors import InputError
 from MedAssistLib.scene.grid import set_image_grid, set_node_grid
 from MedAssistLib.scene.hierarchy import put_at_top, series_of
-from MedAssistLib.scene.voxels import fill, view
+from MedAssistLib.scene.voxels import fill, read_npy, view, voxels_of
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLVolumeNode
+    from vtkmodules.vtkCommonDataModel import vtkImageData
+
+Window = tuple[float, float]
 
 _MODALITY = "MedAssist.modality"
 _ENHANCEMENT = "MedAssist.enhancement"
@@ -33,6 +37,20 @@ _WHOLE = frozenset({sitk.sitkInt8, sitk.sitkInt64, sitk.sitkUInt64})
 _EXACT_IN_FLOAT64 = 2**53
 
 
+class VoxelsInMemory(NamedTuple):
+    """The voxels of a volume in VTK's memory.
+
+    Attributes:
+        image: Their values.
+        grid: An image whose first voxels lie where theirs do.
+        window: The lowest and the highest value to be told apart; ``None`` to choose them.
+    """
+
+    image: vtkImageData
+    grid: sitk.Image
+    window: Window | None = None
+
+
 def add_scan(scene: vtkMRMLScene, scan: Scan) -> vtkMRMLScalarVolumeNode:
     """Put a scan into a scene, with its window and level chosen from its values.
 
@@ -45,16 +63,54 @@ def add_scan(scene: vtkMRMLScene, scan: Scan) -> vtkMRMLScalarVolumeNode:
     """
     from vtkmodules.vtkCommonDataModel import vtkImageData
 
-    image = _storable(scan.image, scan.name)
+    image = storable(scan.image, scan.name)
     voxels = vtkImageData()
     fill(voxels, sitk.GetArrayViewFromImage(image))
+    return add_voxels(scene, scan, VoxelsInMemory(voxels, image))
+
+
+def read_voxels(path: Path, grid: sitk.Image, window: Window) -> VoxelsInMemory:
+    """Return the voxels of a ``.npy`` file for :func:`add_voxels`. For any thread.
+
+    Args:
+        path: The file, axes (k, j, i), of a type as :func:`storable` gives it.
+        grid: Its first voxels lie where those of the file do.
+        window: The lowest and the highest value to be told apart.
+
+    Raises:
+        OSError: If the file is gone.
+        ValueError: If it holds no volume.
+    """
+    from vtkmodules.vtkCommonDataModel import vtkImageData
+
+    voxels = vtkImageData()
+    read_npy(path, voxels)
+    return VoxelsInMemory(voxels, grid, window)
+
+
+def add_voxels(scene: vtkMRMLScene, scan: Scan, voxels: VoxelsInMemory) -> vtkMRMLScalarVolumeNode:
+    """Put a volume into a scene as :func:`add_scan` does.
+
+    Takes milliseconds if the window is known: to choose one, all voxels are looked at.
+
+    Args:
+        scene: The scene.
+        scan: Its name, modality and enhancement; its image is not looked at.
+        voxels: Its voxels, which the node keeps.
+    """
     node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", scene.GenerateUniqueName(scan.name))
-    node.SetAndObserveImageData(voxels)
-    set_node_grid(node, image)
+    unblock = node.StartModify()
+    display = scene.AddNewNodeByClass("vtkMRMLScalarVolumeDisplayNode")
+    display.SetDefaultColorMap()
+    display.SetAutoWindowLevel(voxels.window is None)
+    if voxels.window is not None:
+        display.SetWindowLevelMinMax(*voxels.window)
+    node.SetAndObserveDisplayNodeID(display.GetID())
+    set_node_grid(node, voxels.grid)
+    node.SetAndObserveImageData(voxels.image)
     node.SetAttribute(_MODALITY, scan.modality)
     node.SetAttribute(_ENHANCEMENT, json.dumps(scan.enhancement))
-    node.CreateDefaultDisplayNodes()
-    node.GetDisplayNode().AutoWindowLevelOn()
+    node.EndModify(unblock)
     put_at_top(node)
     return node
 
@@ -86,10 +142,7 @@ def image_from_volume(node: vtkMRMLVolumeNode) -> sitk.Image:
     Raises:
         InputError: If it is not one 3-D volume of single numbers.
     """
-    data = node.GetImageData()
-    if data is None or data.GetPointData().GetScalars() is None or min(data.GetDimensions()) < 1:
-        hint = "Load or create its voxels first"
-        raise InputError("is a volume without voxels", where=_name(node), hint=hint)
+    data = voxels_of(node)
     count = data.GetNumberOfScalarComponents()
     if count != 1:
         what = f"has {count} values a voxel (colours, vectors or time points)"
@@ -107,8 +160,12 @@ def _name(node: vtkMRMLVolumeNode) -> str:
     return node.GetName() or "volume"
 
 
-def _storable(image: sitk.Image, name: str) -> sitk.Image:
-    """Return the image in a pixel type that MRML, its files and Slicer's modules share."""
+def storable(image: sitk.Image, name: str) -> sitk.Image:
+    """Return the image in a pixel type that MRML, its files and Slicer's modules share.
+
+    Raises:
+        InputError: If none of them holds its values exactly.
+    """
     if image.GetPixelID() in _STORABLE:
         return image
     kind = image.GetPixelIDTypeAsString()

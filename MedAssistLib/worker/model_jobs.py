@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from MedAssistLib.errors import ModelError
 from MedAssistLib.models import catalogue, formats, install, store
 from MedAssistLib.models.card import ModelCard
 from MedAssistLib.models.download import announced_size
@@ -18,7 +20,7 @@ Request = Mapping[str, Any]
 
 def models(_request: Request, _models: ModelCache, _progress: Progress) -> dict[str, Any]:
     """Return what there is to know of every model at hand, and of those that can be had."""
-    at_hand = [_described(card) for card in store.known()]
+    at_hand = [_described(card) for card in _readable()]
     names = {entry["name"] for entry in at_hand}
     offered = [_offered(entry) for entry in catalogue.entries() if entry.name not in names]
     return {"models": at_hand, "offered": offered, "folder": str(store.models_folder())}
@@ -46,6 +48,18 @@ def remove(request: Request, models: ModelCache, _progress: Progress) -> dict[st
     size = store.occupied(request["name"])
     store.remove(request["name"])
     return {"name": request["name"], "freed": size}
+
+
+def _readable() -> list[ModelCard]:
+    """Return the cards of the models that can be used by name.
+
+    One that is damaged is left out, and one whose card only PyTorch can read while that is missing.
+    """
+    cards = store.shipped()
+    for name in store.stored_names():
+        with contextlib.suppress(ModelError, ImportError):
+            cards.append(store.stored(name)[0])
+    return cards
 
 
 def _described(card: ModelCard) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import tempfile
@@ -33,6 +34,7 @@ def _start(*, interactive: bool) -> Any:
 
     from Testing.host import dialogs, leaks, pythonqt
 
+    _keep_none()
     pythonqt.install()
     dialogs.install()
     dialogs.dialogs.interactive = interactive
@@ -49,6 +51,16 @@ def _start(*, interactive: bool) -> Any:
     QtCore.QSettings.setPath(QtCore.QSettings.IniFormat, scope, str(folder / "settings"))
     qt_app.setStyle("Fusion")
     return _assemble(qt_app, folder, temporary)
+
+
+def _keep_none() -> None:
+    """Let None outlive the process, as it does by itself since Python 3.12.
+
+    PySide6 6.12 counts on that: each call of a void method takes one of its references, and after
+    some 20,000 calls there would be none left.
+    """
+    if sys.version_info < (3, 12):
+        ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
 
 
 def _pass_on(_kind: Any, _context: Any, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from PySide6 import QtCore, QtWidgets
@@ -27,8 +28,20 @@ def needed(widget: Any) -> QtCore.QSize:
         return QtCore.QSize(_length(widget, text) + 8 if text else 0, 0)
     if isinstance(widget, QtWidgets.QListView) and widget.model() is not None:
         margin = widget.width - widget.viewport().width
-        return QtCore.QSize(widget.sizeHintForColumn(0) + margin, 0)
+        return QtCore.QSize(_of_rows(widget) + margin, 0)
     return QtCore.QSize(0, 0)
+
+
+def _of_rows(rows: QtWidgets.QListView) -> int:
+    """Return the width of the widest row; of its longest word if the list breaks its lines."""
+    if not rows.wordWrap:
+        return rows.sizeHintForColumn(0)
+    model, breaks = rows.model(), re.compile("[\\s\\u200b]")
+    texts = [str(model.index(row, 0).data() or "") for row in range(model.rowCount())]
+    words = [word for text in texts for word in breaks.split(text)]
+    style = rows.style()
+    frame = 2 * (style.pixelMetric(QtWidgets.QStyle.PM_FocusFrameHMargin, None, rows) + 1)
+    return max((_length(rows, word) for word in words), default=0) + frame
 
 
 def _of_label(label: QtWidgets.QLabel) -> QtCore.QSize:
