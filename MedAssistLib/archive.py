@@ -25,6 +25,7 @@ _CHUNK = 1 << 20
 _BAD_NAME = re.compile(
     r'^(con|prn|aux|nul|com\d|lpt\d)(\.|$)|[\x00-\x1f<>:"|?*]|[. ]$', re.IGNORECASE
 )
+_BAD_CHARACTER = re.compile(r'[\x00-\x1f<>:"|?*]')
 
 DAMAGED_ZIP = (
     *(zipfile.BadZipFile, zlib.error, struct.error),
@@ -45,6 +46,8 @@ class Terms:
         most_ratio: The most that its content may shrink; a bomb shrinks a thousandfold.
         left_out: Tells of the parts of a file's name whether it stays packed.
         space: What to do when the disk is too small.
+        rename: Whether names that some system cannot have are made usable instead of refused.
+        lasting: Whether each file is pushed to the disk, which takes a while.
     """
 
     error: type[MedAssistError]
@@ -54,6 +57,8 @@ class Terms:
     most_ratio: float
     left_out: Callable[[tuple[str, ...]], bool]
     space: str
+    rename: bool = False
+    lasting: bool = True
 
 
 def unpack(archive: Path, folder: Path, terms: Terms, progress: Progress) -> None:
@@ -84,21 +89,24 @@ def unpack(archive: Path, folder: Path, terms: Terms, progress: Progress) -> Non
                 stop = start + info.file_size
                 part = progress.part("Unpacking", start / (total or 1), stop / (total or 1))
                 with zipped.open(info) as source:
-                    pour(source, folder.joinpath(*parts), info.file_size, part)
+                    pour(source, folder.joinpath(*parts), info.file_size, part, terms.lasting)
                 start = stop
     except DAMAGED_ZIP as error:
         what = f"is not a whole zip file ({error})"
         raise terms.error(what, where=archive, hint="Copy or download it again") from error
 
 
-def pour(source: IO[bytes], target: Path, size: int, progress: Progress) -> None:
-    """Write a stream to a new file and push it to the disk.
+def pour(
+    source: IO[bytes], target: Path, size: int, progress: Progress, lasting: bool = True
+) -> None:
+    """Write a stream to a new file.
 
     Args:
         source: What to read.
         target: The file; its folder is made.
         size: Bytes that are expected.
         progress: Told after each mebibyte.
+        lasting: Whether it is pushed to the disk.
 
     Raises:
         ResourceError: If it cannot be written.
@@ -112,8 +120,9 @@ def pour(source: IO[bytes], target: Path, size: int, progress: Progress) -> None
                 stream.write(chunk)
                 count += len(chunk)
                 progress.update(count / (size or 1))
-            stream.flush()
-            os.fsync(stream.fileno())
+            if lasting:
+                stream.flush()
+                os.fsync(stream.fileno())
     except OSError as error:
         raise cannot_write(target, error) from error
 
@@ -144,23 +153,57 @@ def _checked(
         grown = f"would grow from {packed / 1e6:.1f} MB to {total / 1e9:.1f} GB"
         raise _unsafe(archive, grown, terms)
     files: dict[str, tuple[zipfile.ZipInfo, tuple[str, ...]]] = {}
+    renamed = Names()
     for info in infos:
         parts = _safe_parts(info, archive, terms)
-        if info.is_dir() or terms.left_out(parts):
+        if info.orig_filename.endswith(("/", "\\")) or terms.left_out(parts):
             continue
+        if terms.rename:
+            parts = renamed.usable(parts)
         # Windows and macOS take names that differ in case only for the same.
         if files.setdefault("/".join(parts).casefold(), (info, parts))[0] is not info:
             raise _unsafe(archive, f'holds "{"/".join(parts)}" twice', terms)
     return list(files.values())
 
 
+class Names:
+    """Usable names for those in a zip, one for each, the same for the same."""
+
+    def __init__(self) -> None:
+        self._given: dict[tuple[str, ...], str] = {}
+        self._taken: set[tuple[str, ...]] = set()
+
+    def usable(self, parts: tuple[str, ...]) -> tuple[str, ...]:
+        """Return names without what a system forbids, and different in more than case."""
+        made: tuple[str, ...] = ()
+        for depth, part in enumerate(parts, 1):
+            original = parts[:depth]
+            if original not in self._given:
+                self._given[original] = self._free(made, part)
+            made = (*made, self._given[original])
+        return made
+
+    def _free(self, folder: tuple[str, ...], part: str) -> str:
+        plain = _BAD_CHARACTER.sub("_", part).rstrip(". ")
+        plain = f"_{plain}" if not plain or _BAD_NAME.search(plain) else plain
+        key = tuple(name.casefold() for name in folder)
+        name, number = plain, 1
+        while (*key, name.casefold()) in self._taken:
+            number += 1
+            name = f"{number}_{plain}"
+        self._taken.add((*key, name.casefold()))
+        return name
+
+
 def _safe_parts(info: zipfile.ZipInfo, archive: Path, terms: Terms) -> tuple[str, ...]:
     """Return the parts of a member's name; some old Windows programs write backslashes."""
     name = info.orig_filename.replace("\\", "/")
-    parts = tuple(part for part in name.rstrip("/").split("/") if part != ".")
+    without = (".", "") if terms.rename else (".",)
+    parts = tuple(part for part in name.rstrip("/").split("/") if part not in without)
     if name.startswith("/") or ".." in parts or re.match("[A-Za-z]:", name):
         raise _unsafe(archive, f'holds "{name}", which leads out of its folder', terms)
-    if not parts or any(not part or _BAD_NAME.search(part) for part in parts):
+    bad = any(not part or _BAD_NAME.search(part) for part in parts)
+    if not parts or (bad and not terms.rename):
         raise _unsafe(archive, f"holds a file with the unusable name {name!r}", terms)
     _require_plain(info, name, archive, terms)
     return parts

@@ -61,6 +61,8 @@ def slice_of(
     bits = 8 * values.itemsize
     data.BitsAllocated, data.BitsStored, data.HighBit = bits, bits, bits - 1
     data.PixelRepresentation = int(values.dtype.kind == "i")
+    if modality == "CT":
+        data.RescaleSlope, data.RescaleIntercept = 1, 0
     data.PixelData = values.tobytes()
     data["PixelData"].VR = "OW" if bits > 8 else "OB"
     return data

@@ -27,12 +27,13 @@ import pytest
 import SimpleITK as sitk
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from pydicom.pixels import apply_modality_lut
 
 from MedAssistLib import geometry
 from MedAssistLib.case import Scan, Segment, Segmentation
 from MedAssistLib.errors import MedAssistError
 from MedAssistLib.export.seg_nrrd import write_seg_nrrd
-from MedAssistLib.read import ReadOptions, list_scans, read_scan, read_segmentation
+from MedAssistLib.read import Listing, ReadOptions, list_scans, read_scan, read_segmentation
 from Testing.sagittal_series import write_sagittal
 
 SECONDS = float(os.environ.get("MEDASSIST_FUZZ_SECONDS", "0"))
@@ -204,7 +205,12 @@ def _place(scan: Scan) -> np.ndarray:
 
 
 def _read(path: Path) -> Scan | None:
-    """Read as a user would; anything but a refusal escapes."""
+    return _listed_and_read(path)[1]
+
+
+def _listed_and_read(path: Path) -> tuple[Listing | None, Scan | None]:
+    """List and read as a user would; anything but a refusal escapes."""
+    listing = None
     faulthandler.dump_traceback_later(HANGS_AFTER_S, exit=True)
     try:
         with warnings.catch_warnings():
@@ -212,9 +218,9 @@ def _read(path: Path) -> Scan | None:
             listing = list_scans(path)
             chosen = "1" if len(listing.scans) > 1 else ""
             spacing = SPACING if listing.scans and listing.scans[0].spacing is None else None
-            return read_scan(path, ReadOptions(series=chosen, spacing=spacing))
+            return listing, read_scan(path, ReadOptions(series=chosen, spacing=spacing))
     except MedAssistError:
-        return None
+        return listing, None
     finally:
         faulthandler.cancel_dump_traceback_later()
 
@@ -335,6 +341,45 @@ def _require_slices_where_files_say(scan: Scan, folder: Path) -> None:
         assert np.abs(told - here).max(axis=1).min() < 0.02, (here, told)
 
 
+def _require_nothing_lost(listing: Listing, folder: Path, untouched: set[Path]) -> None:
+    """Each file is in a scan or listed as none; a good one is missing only if a finding says so."""
+    used = {path for scan in listing.scans for path in scan.paths}
+    told = {aside.path for aside in (*listing.others, *listing.refused)}
+    assert set(folder.iterdir()) <= used | told
+    if listing.scans and not any(scan.findings for scan in listing.scans):
+        assert untouched <= used, (untouched - used, listing)
+
+
+def _require_pixels(scan: Scan, paths: tuple[Path, ...]) -> None:
+    """Each file of a scan of which nothing odd is told has its plane, with pydicom's values."""
+    array = sitk.GetArrayViewFromImage(scan.image)
+    corners = np.array([_place(scan) @ [0, 0, k, 1] for k in range(len(array))])
+    for path in paths:
+        dataset = pydicom.dcmread(path, force=True)
+        apart = np.abs(corners - np.array(dataset.ImagePositionPatient, dtype=float)).max(axis=1)
+        assert apart.min() < 0.02, (path, corners)
+        if (dataset.get("BitsStored"), dataset.get("HighBit")) != (16, 15):
+            continue  # Bits above those in use are noise, which pydicom leaves in.
+        try:
+            expected = apply_modality_lut(dataset.pixel_array, dataset)
+        except Exception:  # noqa: BLE001, S112  # pydicom refuses them; nothing to compare.
+            continue
+        assert np.allclose(array[apart.argmin()], expected, rtol=1e-5), path
+
+
+def _check_series(folder: Path, untouched: set[Path]) -> None:
+    listing, scan = _listed_and_read(folder)
+    if listing is not None:
+        _require_nothing_lost(listing, folder, untouched)
+    if listing is None or scan is None:
+        return
+    _require_sound(scan)
+    if not scan.findings:
+        _require_slices_where_files_say(scan, folder)
+    if {finding.rule for finding in scan.findings} <= {"scan.lost-files"}:
+        _require_pixels(scan, listing.scans[0].paths)
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_a_series_with_odd_attributes_is_never_placed_by_guessing(tmp_path: Path) -> None:
     good = tmp_path / "good"
@@ -361,11 +406,9 @@ def test_a_series_with_odd_attributes_is_never_placed_by_guessing(tmp_path: Path
                 dataset.save_as(folder / path.name, enforce_file_format=True)
             except Exception:  # noqa: BLE001  # pydicom cannot write it, so nobody has such a file.
                 return
-        scan = _read(folder)
-        if scan is not None:
-            _require_sound(scan)
-            if not scan.findings:
-                _require_slices_where_files_say(scan, folder)
+        changed = {which for which, _, _ in changes}
+        untouched = {folder / p.name for n, p in enumerate(files) if n not in changed}
+        _check_series(folder, set() if everywhere else untouched)
 
     _for_a_while(check, 1.0 / (len(TARGETS) + 2))
 
@@ -382,11 +425,7 @@ def test_a_series_with_damaged_bytes_is_never_placed_by_guessing(tmp_path: Path)
     def check(which: int, edits: list[tuple[str, int, bytes]]) -> None:
         files[which].write_bytes(_damaged(contents[which], edits))
         try:
-            scan = _read(folder)
-            if scan is not None:
-                _require_sound(scan)
-                if not scan.findings:
-                    _require_slices_where_files_say(scan, folder)
+            _check_series(folder, set(files) - {files[which]})
         finally:
             files[which].write_bytes(contents[which])
 

@@ -195,6 +195,56 @@ def test_a_wide_gap_parts_the_series(tmp_path: Path) -> None:
     assert "294.0 mm" in volumes[0].findings[0].title
 
 
+def test_a_lone_slice_far_away_is_no_end_of_the_volume(tmp_path: Path) -> None:
+    """Interpolated across, three slices at 0, 3 and 303 mm were a volume with a step of 303 mm."""
+    found = found_in(write_series(tmp_path, NOISE[:3], up([0, 3, 303])))
+    (volume,) = found.volumes
+    assert (volume.slices, volume.spacing[2]) == (2, 3.0)
+    assert rules(volume) == ["scan.gap", "scan.left-out-images"]
+    with pytest.raises(InputError, match="a gap of 300"):
+        load_volume(volume, Progress(), strict=True)
+
+
+def test_slices_far_apart_are_named(tmp_path: Path) -> None:
+    scan = loaded(write_series(tmp_path, NOISE[:2], up([0, 100])))
+    assert rules(scan) == ["scan.wide-slices"]
+    assert "100.0 mm apart" in scan.findings[0].title
+
+
+def test_time_points_a_hair_apart_share_their_places(tmp_path: Path) -> None:
+    """They became pairs with a step of 0.005 mm, each of two time points."""
+
+    def time(number: int, data: pydicom.Dataset) -> None:
+        data.AcquisitionNumber = 1 + number // 3
+
+    places = up([0, 2.5, 5, 0.005, 2.505, 5.005])
+    volumes = found_in(write_series(tmp_path, NOISE, places, change=time)).volumes
+    assert [v.slices for v in volumes] == [3, 3]
+    assert [v.spacing[2] for v in volumes] == pytest.approx([2.5, 2.5])
+
+
+def test_pairs_of_slices_do_not_make_an_absurd_step(tmp_path: Path) -> None:
+    zs = [0, 0.05, 2.5, 2.55, 5, 5.05]
+    (volume,) = found_in(write_series(tmp_path, NOISE, up(zs))).volumes
+    assert volume.spacing[2] > 0.5
+    assert rules(volume) == ["scan.uneven-slices"]
+    hair = found_in(write_series(tmp_path / "x", NOISE[:2], up([0, 0.009])))
+    assert not [v for v in hair.volumes if v.spacing[2] < 0.1]
+
+
+def test_thin_slices_stay_slices(tmp_path: Path) -> None:
+    """Of a micro-CT, whose whole step is below what others round away."""
+    orientation = (1, 0, 0, 0, 1, 0)
+
+    def fine(_number: int, data: pydicom.Dataset) -> None:
+        data.PixelSpacing = [0.009, 0.009]
+
+    places = [(0, 0, 0.009 * k) for k in range(6)]
+    scan = loaded(write_series(tmp_path, NOISE, places, orientation, change=fine))
+    assert scan.image.GetSize()[2] == 6
+    assert scan.findings == ()
+
+
 def test_mixed_orientations_are_volumes_of_their_own(tmp_path: Path) -> None:
     write_series(tmp_path / "a", NOISE, up(range(7)))
     sagittal = [(float(x), 0.0, 0.0) for x in range(7)]

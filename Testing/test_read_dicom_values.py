@@ -91,6 +91,82 @@ def test_however_values_are_stored_they_come_out_the_same(
     assert scan.findings == ()
 
 
+@pytest.mark.parametrize(
+    ("true", "stated"),
+    [
+        (uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian),
+        (uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian),
+    ],
+)
+def test_a_transfer_syntax_that_lies_does_not_shift_the_pixels(
+    tmp_path: Path, true: uid.UID, stated: uid.UID
+) -> None:
+    """Two voxels to the side, with four bytes of header as values."""
+
+    def padded(_number: int, data: Dataset) -> None:
+        data.file_meta.TransferSyntaxUID = true
+        data.DataSetTrailingPadding = bytes(64)
+
+    folder = write_series(tmp_path, STORED, ZS, change=padded)
+    for path in folder.iterdir():
+        content = path.read_bytes()
+        at = content.index(b"\x02\x00\x10\x00UI") + 6
+        value = stated.encode() + b"\0" * (len(stated) % 2)
+        end = at + 2 + int.from_bytes(content[at : at + 2], "little")
+        length = len(value).to_bytes(2, "little")
+        path.write_bytes(content[:at] + length + value + content[end:])
+    assert np.array_equal(pixels(loaded(folder).image), STORED)
+
+
+def test_compressed_pixels_said_to_be_plain_are_refused(tmp_path: Path) -> None:
+    """Otherwise the heads of the fragments become voxels."""
+
+    def change(_number: int, data: Dataset) -> None:
+        data.compress(uid.RLELossless, generate_instance_uid=False)
+
+    folder = write_series(tmp_path, STORED, ZS, change=change)
+    for path in folder.iterdir():
+        content = path.read_bytes()
+        stated = uid.ExplicitVRLittleEndian.encode() + b"\0"
+        path.write_bytes(content.replace(b"1.2.840.10008.1.2.5\0", stated, 1))
+    found = found_in(folder)
+    assert not found.volumes
+    assert {refused.reason for refused in found.refused} == {
+        "says that its compressed pixels are not"
+    }
+
+
+@pytest.mark.parametrize("vr", ["OB", "OW"])
+def test_big_endian_bytes_keep_their_order(tmp_path: Path, vr: str) -> None:
+    """As words, the two values of each pair lie swapped."""
+    values = RNG.integers(0, 256, (4, 12, 16)).astype(np.uint8)
+
+    def change(number: int, data: Dataset) -> None:
+        data.file_meta.TransferSyntaxUID = uid.ExplicitVRBigEndian
+        plain = values[number].tobytes()
+        data.PixelData = plain if vr == "OB" else np.frombuffer(plain, "<u2").byteswap().tobytes()
+        data["PixelData"].VR = vr
+
+    scan = loaded(write_series(tmp_path, values, ZS, change=change))
+    assert np.array_equal(pixels(scan.image), values)
+
+
+@pytest.mark.parametrize("sign", [None, 2])
+def test_values_of_unknown_sign_are_refused(tmp_path: Path, sign: int | None) -> None:
+    """Air at -1000 would become 64536."""
+
+    def change(_number: int, data: Dataset) -> None:
+        del data.PixelRepresentation
+        if sign is not None:
+            data.PixelRepresentation = sign
+
+    found = found_in(write_series(tmp_path, STORED, ZS, change=change))
+    assert not found.volumes
+    assert {refused.reason for refused in found.refused} == {
+        "does not say whether its values have a sign (Pixel Representation)"
+    }
+
+
 def test_jpeg_2000_and_its_high_throughput_form_are_read(tmp_path: Path) -> None:
     values = np.stack([_ramp() + 1000, _ramp() + 1000]).astype(np.uint16)
 

@@ -128,6 +128,77 @@ def test_on_another_grid_each_voxel_takes_the_nearest_label_and_it_is_told(
     assert "nearest" in segmentation.made_by
 
 
+def _coarser(scan: Scan, factor: int) -> Scan:
+    """Return every so many slices of a scan, as if it had been made so."""
+    return replace(scan, image=scan.image[:, :, ::factor])
+
+
+def test_a_structure_between_a_coarser_scans_slices_is_refused_not_lost(
+    series: list[pydicom.Dataset], scan: Scan, tmp_path: Path
+) -> None:
+    """An empty structure measures 0 ml, which reads as *no tumour*."""
+    masks = np.zeros((*SHAPE, 2), np.uint8)
+    masks[0:5, 1:4, 0:2, 0], masks[1, 2:4, 3:4, 1] = 1, 1
+    path = _saved(tmp_path / "seg.dcm", series, masks, "BINARY")
+    with pytest.raises(InputError, match=r"lost between the scan's voxels \(Left kidney\)"):
+        read_segmentation(path, _coarser(scan, 2))
+
+
+def test_a_volume_that_another_grid_changes_much_is_told(
+    series: list[pydicom.Dataset], scan: Scan, tmp_path: Path
+) -> None:
+    masks = np.zeros((*SHAPE, 2), np.uint8)
+    masks[0:5, 1:4, 0:2, 0], masks[0:4, 2:4, 3:4, 1] = 1, 1
+    path = _saved(tmp_path / "seg.dcm", series, masks, "BINARY")
+    made_by = read_segmentation(path, _coarser(scan, 2)).made_by
+    assert made_by.endswith("nearest voxels (Liver +20 % volume)")
+
+
+def test_a_finer_scan_does_not_have_the_segmentations_voxels(
+    series: list[pydicom.Dataset], scan: Scan, tmp_path: Path
+) -> None:
+    path = _saved(tmp_path / "seg.dcm", series, _masks(), "BINARY")
+    size, spacing = list(scan.image.GetSize()), list(scan.image.GetSpacing())
+    size[2], spacing[2] = 2 * size[2] - 1, spacing[2] / 2
+    finer = sitk.Resample(
+        scan.image, size, sitk.Transform(), sitk.sitkNearestNeighbor,
+        scan.image.GetOrigin(), spacing, scan.image.GetDirection(),
+    )  # fmt: skip
+    assert "nearest" in read_segmentation(path, replace(scan, image=finer)).made_by
+
+
+def test_a_segmentation_in_another_frame_of_reference_is_refused(
+    series: list[pydicom.Dataset], scan: Scan, tmp_path: Path
+) -> None:
+    """Coordinates of another patient, or of the same on another day, fit by chance only."""
+    path = _saved(tmp_path / "seg.dcm", series, _masks(), "BINARY")
+    assert scan.attributes["FrameOfReferenceUID"] == "1.2.5"
+    other = {**scan.attributes, "FrameOfReferenceUID": "1.2.6"}
+    with pytest.raises(InputError, match="another frame of reference"):
+        read_segmentation(path, replace(scan, attributes=other, series_uid="1.2.4"))
+    # It names the series that it was drawn on, so a changed frame of reference is no other place.
+    drawn_on = read_segmentation(path, replace(scan, attributes=other))
+    assert np.array_equal(sitk.GetArrayViewFromImage(drawn_on.labels), EXPECTED)
+
+
+@pytest.mark.parametrize("thickness", [None, 1.5])
+def test_slices_with_gaps_and_no_spacing_are_refused_as_such(
+    series: list[pydicom.Dataset], scan: Scan, tmp_path: Path, thickness: float | None
+) -> None:
+    """Two slices far apart may be all that was drawn, or the ends of a thick structure."""
+    masks = np.zeros((*SHAPE, 2), np.uint8)
+    masks[[1, 4], 1:4, 0:2, 0] = 1
+    path = _saved(tmp_path / "seg.dcm", series, masks, "BINARY")
+    data = pydicom.dcmread(path)
+    (measures,) = data.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence
+    del measures.SpacingBetweenSlices, measures.SliceThickness
+    if thickness:
+        measures.SliceThickness = thickness
+    data.save_as(path)
+    with pytest.raises(InputError, match="does not say how far apart its slices are"):
+        read_segmentation(path, scan)
+
+
 def test_a_segmentation_that_leaves_the_scan_is_refused(
     series: list[pydicom.Dataset], scan: Scan, tmp_path: Path
 ) -> None:

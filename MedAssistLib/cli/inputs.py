@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,10 @@ def add_scan_options(parser: argparse.ArgumentParser) -> None:
 def add_segmentation(parser: argparse.ArgumentParser, *, required: bool) -> None:
     """Add the argument that names a segmentation."""
     parser.add_argument(
-        "--segmentation", metavar="SEG", required=required, help=".seg.nrrd file or label image"
+        "--segmentation",
+        metavar="SEG",
+        required=required,
+        help=".seg.nrrd file, label image or DICOM",
     )
 
 
@@ -99,6 +103,8 @@ def _read(paths: list[str], arguments: argparse.Namespace, progress: Progress) -
     for path in outputs:
         require_writable(path)
     options = read_options(arguments)
+    for path in paths:
+        _require_not_chosen(outputs, path, options.series, progress)
     return [
         read_scan(path, options, progress.part("Reading", n / len(paths), (n + 1) / len(paths)))
         for n, path in enumerate(paths)
@@ -113,6 +119,21 @@ def _require_apart(outputs: list[Path], inputs: list[str]) -> None:
             hint = "Give the output another name"
             raise UsageError("is an input and would be replaced", where=output, hint=hint)
         taken.append(output.resolve())
+
+
+def _require_not_chosen(outputs: list[Path], source: str, series: str, progress: Progress) -> None:
+    """Refuse an output that is one of the files which will be read below ``source``."""
+    from MedAssistLib.read import chosen_files
+
+    replaced = [path for path in outputs if path.is_file()]
+    # Path.exists fails on names that are too long.
+    if not replaced or not os.path.exists(source):  # noqa: PTH110
+        return
+    folder = Path(source).resolve() if Path(source).is_dir() else Path(source).resolve().parent
+    inside = [path for path in replaced if folder in path.resolve().parents]
+    if inside:
+        read = chosen_files(source, series, progress)
+        _require_apart(inside, [str(path) for path in read])
 
 
 def read_case(arguments: argparse.Namespace, progress: Progress) -> Case:

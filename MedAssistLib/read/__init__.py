@@ -22,6 +22,7 @@ __all__ = [
     "Listed",
     "Listing",
     "ReadOptions",
+    "chosen_files",
     "list_scans",
     "read_scan",
     "read_segmentation",
@@ -67,20 +68,39 @@ def read_scan(
     return scan
 
 
+def chosen_files(path: str | os.PathLike[str], series: str, progress: Progress) -> tuple[Path, ...]:
+    """Return the files that :func:`read_scan` would read of a path, by the headers alone.
+
+    Raises:
+        InputError: If there is nothing to read, or ``series`` does not tell which.
+        CancelledError: If the user asked to stop.
+    """
+    with listing_of(path, progress) as listing:
+        return choose(listing, series).paths
+
+
 def _lost(chosen: Listed, listing: Listing) -> tuple[Finding, ...]:
-    """Return the finding that DICOM files beside a series could not be read."""
-    lost = [aside for aside in listing.refused if aside.dicom]
+    """Return the finding that files beside a series, perhaps slices of it, could not be read."""
+    folders = {path.parent for path in chosen.paths}
+    refused = [aside for aside in listing.refused if aside.dicom]
+    unsure = [aside for aside in (*listing.refused, *listing.others) if aside.unsure]
+    lost = [*refused, *(aside for aside in unsure if aside.path.parent in folders)]
     if not lost or chosen.kind != Kind.DICOM:
         return ()
-    some = f"{len(lost)} DICOM files" if len(lost) > 1 else "One DICOM file"
+    kind = "" if unsure else "DICOM "
+    some = f"{len(lost)} {kind}files" if len(lost) > 1 else f"One {kind}file"
     finding = Finding(
         rule=_LOST_RULE,
         severity=Severity.REVIEW,
         title=f"{some} beside it could not be read; slices may be missing at its ends.",
-        explanation=f"The first one {lost[0].reason}. See what medassist read --list says.",
+        explanation=f"The first one {_said(lost[0])}. See what medassist read --list says.",
         evidence=(Evidence(quantity="files", measured=len(lost), expected="0", unit="1"),),
     )
     return (finding,)
+
+
+def _said(aside: Aside) -> str:
+    return aside.reason.rstrip(".") if aside.damaged else f"is of this kind: {aside.reason}"
 
 
 def _with_modality(scan: Scan, modality: str) -> Scan:

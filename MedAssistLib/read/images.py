@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,14 +18,14 @@ from MedAssistLib.read.meta import meta_stated
 from MedAssistLib.read.nifti import check_nifti_values, nifti_stated
 from MedAssistLib.read.nrrd import nrrd_stated
 from MedAssistLib.read.options import is_modality
-from MedAssistLib.read.stated import Stated, given_spacing
+from MedAssistLib.read.stated import Stated, given_spacing, require_room
 
 MODALITY_KEY = "modality"
 
 _AGAIN = "Copy or export it again"
 _SUFFIXES = (
     *(".nii.gz", ".seg.nrrd", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".mnc"),
-    *(".hdr", ".img", ".npy", ".npz"),
+    *(".hdr.gz", ".img.gz", ".hdr", ".img", ".npy", ".npz"),
 )
 _MINC_ORDER = "dimension_order"
 # MINC's x and y go to the right and to the front, ITK's to the left and to the back.
@@ -75,6 +76,14 @@ def inspect(path: Path, kind: Kind) -> ImageFile:
     reader = itk.information(path, kind)
     size = tuple(int(n) for n in reader.GetSize())
     spacing = tuple(float(value) for value in reader.GetSpacing())
+    if "complex" in sitk.GetPixelIDValueAsString(reader.GetPixelID()):
+        what = "has complex values (real and imaginary parts)"
+        raise InputError(what, where=path, hint="Export its magnitude")
+    if stated.data is not None:
+        voxel = sitk.Image([1] * len(size), reader.GetPixelID(), reader.GetNumberOfComponents())
+        needed = math.prod(size) * voxel.GetSizeOfPixelComponent() * reader.GetNumberOfComponents()
+        held = stated.data.stat().st_size - stated.start
+        require_room(stated.data, needed, held, packed=stated.packed)
     keys = reader.GetMetaDataKeys()
     if kind is Kind.HDF5 and _MINC_ORDER in keys:
         timed = "T" in reader.GetMetaData(_MINC_ORDER)
@@ -125,6 +134,13 @@ def load_volume(
     )
 
 
+def _scalar(image: sitk.Image) -> sitk.Image:
+    """Return vectors of one number as the number."""
+    if "vector" in image.GetPixelIDTypeAsString() and image.GetNumberOfComponentsPerPixel() == 1:
+        image = sitk.VectorIndexSelectionCast(image, 0)
+    return image
+
+
 def spacing_findings(
     path: Path, spacing: tuple[float, float, float] | None, *, stated: bool
 ) -> tuple[Finding, ...]:
@@ -172,10 +188,11 @@ def read_image(path: Path) -> tuple[sitk.Image, tuple[Finding, ...]]:
 
 def header_of(path: Path) -> Path:
     """Return the file with the header, of a pair of which ``path`` holds the voxels."""
-    if path.suffix.lower() == ".img":
-        for suffix in (".hdr", ".HDR"):
-            if path.with_suffix(suffix).is_file():
-                return path.with_suffix(suffix)
+    plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    if plain.suffix.lower() == ".img":
+        for suffix in (".hdr", ".HDR", ".hdr.gz"):
+            if plain.with_suffix(suffix).is_file():
+                return plain.with_suffix(suffix)
     return path
 
 
@@ -221,7 +238,7 @@ def _minc_finding() -> Finding:
 
 def _pixels(file: ImageFile, part: int | None) -> sitk.Image:
     """Read the voxels, of all volumes or of one along the fourth axis, in LPS."""
-    image = itk.voxels(file.path, file.kind, file.size, part)
+    image = _scalar(itk.voxels(file.path, file.kind, file.size, part))
     if file.stated.ras:
         image.SetOrigin([float(x) for x in _RAS_TO_LPS @ np.array(image.GetOrigin())])
         turned = _RAS_TO_LPS @ geometry.direction(image)

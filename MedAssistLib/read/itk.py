@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,11 @@ import SimpleITK as sitk
 
 from MedAssistLib import geometry
 from MedAssistLib.errors import InputError, ResourceError
+from MedAssistLib.progress import Progress
 from MedAssistLib.read.kinds import Kind
+from MedAssistLib.read.nifti import pair_of
+from MedAssistLib.read.nifti_header import is_packed
+from MedAssistLib.read.packed import unpack_gzip
 from MedAssistLib.read.stated import usable
 
 READERS = {
@@ -28,6 +33,7 @@ READERS = {
 """The kinds that ITK reads, and what reads them."""
 
 _AGAIN = "Copy or export it again"
+_MOST_HEADER = 1 << 20
 _SHEAR = 1e-3
 """Cosine of the angle between two axes from which they are not perpendicular."""
 
@@ -91,22 +97,39 @@ def without_metadata(image: sitk.Image) -> sitk.Image:
 
 @contextmanager
 def _readable_name(path: Path, kind: Kind) -> Iterator[Path]:
-    """Give ITK's NIfTI reader the suffix that it insists on; the others go by the content."""
-    if kind is not Kind.NIFTI or path.suffix.lower() in (".hdr", ".img"):
+    """Give ITK's NIfTI reader the suffixes that it insists on; the others go by the content."""
+    if kind not in (Kind.NIFTI, Kind.ANALYZE):
         yield path
         return
-    with path.open("rb") as stream:
-        wanted = ".nii.gz" if stream.read(2) == b"\x1f\x8b" else ".nii"
-    if path.name.endswith(wanted):
+    pair = pair_of(path)
+    files = pair[:2] if pair else (path,)
+    packed = [is_packed(file) for file in files]
+    wanted = ".hdr" if pair else ".nii.gz" if packed[0] else ".nii"
+    if path.name.lower().endswith(wanted) and not (pair and any(packed)):
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="medassist-") as folder:
-        linked = Path(folder) / f"image{wanted}"
-        try:
-            linked.symlink_to(path.resolve())
-        except OSError:  # Windows lets few people make links.
-            shutil.copyfile(path, linked)
-        yield linked
+    with tempfile.TemporaryDirectory(prefix="medassist-") as name:
+        folder = Path(name)
+        if pair is None:
+            _link(path, folder / f"image{wanted}")
+        else:
+            _place(path, folder / "image.hdr", _MOST_HEADER)
+            _place(pair[1], folder / "image.img", pair[2] + _MOST_HEADER)
+        yield folder / f"image{wanted}"
+
+
+def _place(file: Path, target: Path, most: int) -> None:
+    if is_packed(file):
+        unpack_gzip(file, target, Progress(), most)
+    else:
+        _link(file, target)
+
+
+def _link(file: Path, target: Path) -> None:
+    try:
+        target.symlink_to(file.resolve())
+    except OSError:  # Windows lets few people make links.
+        shutil.copyfile(file, target)
 
 
 def _require_usable(path: Path, spacing: Sequence[float]) -> None:
@@ -143,13 +166,21 @@ def _plain(path: Path, kind: Kind, message: str) -> InputError | ResourceError:
     if "Failed to allocate memory" in message or "bad allocation" in message:
         hint = "Close other programs, or check that its header gives the right size"
         return ResourceError("does not fit into memory", where=path, hint=hint)
-    if "Unable to determine ImageIO reader" in message:
-        return InputError("is not an image that can be read", where=path, hint=_AGAIN)
-    if "pacing" in message:
-        hint = "Correct its header or export it again"
-        return InputError("has an impossible voxel spacing", where=path, hint=hint)
     if "orthonormal" in message or "orthogonal" in message:
         return _sheared(path)
+    what, hint = _words(kind, message)
+    return InputError(what, where=path, hint=hint)
+
+
+def _words(kind: Kind, message: str) -> tuple[str, str]:
+    """Return what is wrong with a file of which ITK says ``message``, and what to do."""
+    if "Unable to determine ImageIO reader" in message:
+        return "is not an image that can be read", _AGAIN
+    if space := re.search(r'parse space "([^"]{1,60})"', message):
+        hint = "Save it again in left-posterior-superior, as 3D Slicer does"
+        return f'lies in "{space[1]}", a space that NRRD does not have', hint
+    if "pacing" in message:
+        return "has an impossible voxel spacing", "Correct its header or export it again"
     if kind is Kind.HDF5:
-        return InputError("is no MINC 2, or a damaged HDF5 file", where=path, hint=_AGAIN)
-    return InputError("is damaged or cut off", where=path, hint=_AGAIN)
+        return "is no MINC 2, or a damaged HDF5 file", _AGAIN
+    return "is damaged or cut off", _AGAIN

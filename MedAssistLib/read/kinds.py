@@ -22,6 +22,8 @@ _NIFTI1_MARKS = (b"n+1\0", b"ni1\0")
 _NIFTI2_MARKS = (b"n+2\0", b"ni2\0")
 _ANALYZE_SIZES = (b"\x5c\x01\0\0", b"\0\0\x01\x5c")  # 348, little and big endian
 _NIFTI2_SIZES = (b"\x1c\x02\0\0", b"\0\0\x02\x1c")  # 540
+_NO_TEXT = frozenset((*range(0x20), 0x7F, 0xFF)) - frozenset(b"\t\n\v\f\r\x1a\x1b")
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _META_WORDS = (b"ObjectType", b"NDims", b"ObjectSubType", b"Comment")
 
 
@@ -39,12 +41,17 @@ class Kind(StrEnum):
     NUMPY_ZIP = "NumPy archive"
     ZIP = "zip"
     GZIP = "packed file (gzip)"
+    GZIP_DICOM = "packed DICOM file (gzip)"
     PACKED = "packed archive"
     PICTURE = "picture without millimetres"
     DOCUMENT = "document"
+    TEXT = "text"
     EMPTY = "empty file"
     UNKNOWN = "file of unknown kind"
 
+
+LOST = (Kind.GZIP_DICOM, Kind.EMPTY, Kind.UNKNOWN)
+"""Kinds that may have been a slice if they lie beside others; a failing disk leaves zeros."""
 
 IMAGES = (
     *(Kind.NIFTI, Kind.ANALYZE, Kind.NRRD, Kind.META, Kind.MINC1, Kind.HDF5),
@@ -106,7 +113,8 @@ def _kind(head: bytes) -> Kind:
         return Kind.PACKED
     if _is_meta(head):
         return Kind.META
-    return next((kind for start, kind in _STARTS.items() if head.startswith(start)), Kind.UNKNOWN)
+    rest = Kind.TEXT if _is_text(head) else Kind.UNKNOWN
+    return next((kind for start, kind in _STARTS.items() if head.startswith(start)), rest)
 
 
 def _is_nifti(head: bytes) -> bool:
@@ -121,14 +129,22 @@ def _is_meta(head: bytes) -> bool:
     return len(first) == 2 and first[0].strip() in _META_WORDS and b"\n" in head
 
 
+def _is_text(head: bytes) -> bool:
+    """Tell text by what it lacks: control characters, and the 0xFF of erased memory."""
+    return head.startswith(_UTF16) or not any(byte in _NO_TEXT for byte in head)
+
+
 def _kind_inside(path: Path) -> Kind:
-    """Tell NIfTI, which is read packed, from what has to be unpacked first."""
+    """Tell NIfTI and Analyze, which are read packed, from what has to be unpacked first."""
     try:
         with gzip.open(path) as stream:
             head = stream.read(HEAD)
     except (OSError, EOFError, zlib.error):
         return Kind.GZIP
-    return Kind.NIFTI if _kind(head) is Kind.NIFTI else Kind.GZIP
+    if head[_DICOM_MARK] == b"DICM":
+        return Kind.GZIP_DICOM
+    kind = _kind(head)
+    return kind if kind in (Kind.NIFTI, Kind.ANALYZE) else Kind.GZIP
 
 
 def _only_arrays(path: Path) -> bool:

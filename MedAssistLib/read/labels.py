@@ -20,6 +20,7 @@ from MedAssistLib.read.dicom.kinds import SEGMENTATION
 from MedAssistLib.read.dicom.segmentation import read_dicom_segmentation
 from MedAssistLib.read.images import read_image, stem
 from MedAssistLib.read.itk import without_metadata
+from MedAssistLib.read.kinds import Kind, kind_of
 from MedAssistLib.read.sources import files_of
 from MedAssistLib.read.values import GAPS_RULE
 from MedAssistLib.terminology import from_slicer
@@ -31,9 +32,9 @@ def read_segmentation(path: str | os.PathLike[str], scan: Scan | None = None) ->
     """Read a segmentation.
 
     Args:
-        path: A ``.seg.nrrd`` written by Slicer or MedAssist; a DICOM segmentation, or a folder
-            with one among other files; or a label image (NIfTI, NRRD, MetaImage), whose structures
-            are then called "Label 1" and so on.
+        path: A ``.seg.nrrd`` written by Slicer or MedAssist; a DICOM segmentation, or a folder or
+            zip with one among other files; or a label image (NIfTI, NRRD, MetaImage), whose
+            structures are then called "Label 1" and so on.
         scan: The scan that it was drawn on; its axes may be stored in another order there.
 
     Returns:
@@ -44,9 +45,10 @@ def read_segmentation(path: str | os.PathLike[str], scan: Scan | None = None) ->
             labels to be a segmentation, has segments that overlap, or is not on the scan's grid.
     """
     source = Path(path)
-    dicom = _dicom_file(source)
-    if dicom is not None:
-        return read_dicom_segmentation(dicom, scan)
+    if _holds_files(source):
+        return _of_folder(source, scan)
+    if is_dicom(source):
+        return read_dicom_segmentation(source, scan)
     image, findings = read_image(source)
     if any(finding.rule == GAPS_RULE for finding in findings):
         hint = "Give a label image: whole numbers, 0 for the background"
@@ -67,18 +69,22 @@ def read_segmentation(path: str | os.PathLike[str], scan: Scan | None = None) ->
     return Segmentation(labels=labels, segments=named, made_by=f"file {stem(source)}")
 
 
-def _dicom_file(source: Path) -> Path | None:
-    """Return the DICOM segmentation that a path names: itself, or the only one in its folder."""
-    if not source.is_dir():
-        return source if is_dicom(source) else None
+def _holds_files(source: Path) -> bool:
+    return source.is_dir() or (source.is_file() and kind_of(source) is Kind.ZIP)
+
+
+def _of_folder(source: Path, scan: Scan | None) -> Segmentation:
+    """Read the only DICOM segmentation in a folder or zip, or the only file of a zip."""
     with files_of(source, Progress()) as files:
         others = find_volumes(files.paths, Progress()).others
-    found = [other.path for other in others if other.kind == SEGMENTATION]
-    if len(found) != 1:
-        hint = "Give the file of one"
-        what = f"holds {len(found) or 'no'} DICOM segmentation{'s' * (len(found) != 1)}"
-        raise InputError(what, where=source, hint=hint)
-    return found[0]
+        found = [other.path for other in others if other.kind == SEGMENTATION]
+        if not found and len(files.paths) == 1 and not source.is_dir():
+            return read_segmentation(files.paths[0], scan)
+        if len(found) != 1:
+            hint = "Give the file of one"
+            what = f"holds {len(found) or 'no'} DICOM segmentation{'s' * (len(found) != 1)}"
+            raise InputError(what, where=source, hint=hint)
+        return read_dicom_segmentation(found[0], scan)
 
 
 def region_of_mask(path: str | os.PathLike[str]) -> tuple[Point, Point]:

@@ -21,6 +21,7 @@ _HINTS = {
     SEGMENTATION: "Give it as the segmentation, with the scan that it was drawn on",
     SINGLE: "Give the folder with its other slices",
     Kind.PACKED: "Unpack it and give the folder",
+    Kind.GZIP_DICOM: "Unpack the files and give the folder",
 }
 
 Load = Callable[[ReadOptions, Progress], Scan]
@@ -67,12 +68,14 @@ class Aside:
         reason: What it is, or what is wrong with it, in plain words.
         damaged: Whether it should have been a volume.
         dicom: Whether it is, or should be, a DICOM file: a slice of one of the scans may be lost.
+        unsure: Whether nobody can say what it was: a slice, if it lies beside others.
     """
 
     path: Path
     reason: str
     damaged: bool = False
     dicom: bool = False
+    unsure: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,13 +20,14 @@ from MedAssistLib.read.images import (
     load_volume,
     spacing_findings,
 )
-from MedAssistLib.read.kinds import IMAGES, Kind, kind_of
+from MedAssistLib.read.kinds import IMAGES, LOST, Kind, kind_of
 from MedAssistLib.read.listed import Aside, Listed, Listing
 from MedAssistLib.read.options import ReadOptions
 from MedAssistLib.read.sources import Files, files_of
 
 _NUMPY = (Kind.NUMPY, Kind.NUMPY_ZIP)
 _SHARE_OF_KINDS = 0.2
+_MOST_VOLUMES = 20_000
 
 
 def list_scans(path: str | os.PathLike[str], progress: Progress | None = None) -> Listing:
@@ -68,17 +69,19 @@ def _listing(files: Files, progress: Progress) -> Listing:
             try:
                 entries += _of_image(path, kind)
             except MedAssistError as error:
-                asides.append(Aside(path=path, reason=_reason(error), damaged=True))
+                where = Path(error.where) if error.where else path  # Of a pair, the wrong one.
+                asides.append(Aside(path=where, reason=_reason(error), damaged=True))
         elif path not in known:
-            asides.append(Aside(path=path, reason=str(kind)))
+            asides.append(Aside(path=path, reason=_told(kind), unsure=kind in LOST))
     asides += [
         Aside(path=Path(name), reason="is missing", damaged=True, dicom=True)
         for name in files.missing
     ]
     asides += [
-        Aside(path=Path(name), reason="cannot be looked into", damaged=True)
-        for name in files.unreadable
+        Aside(path=path, reason=reason, damaged=True, unsure=True)
+        for path, reason in files.unreadable
     ]
+    asides += [Aside(path=path, reason="link to a folder, not followed") for path in files.links]
     return _shown(files, entries, asides)
 
 
@@ -92,8 +95,13 @@ def _kinds(files: Files, asides: list[Aside], progress: Progress) -> dict[Path, 
         try:
             kinds[path] = kind_of(path)
         except InputError as error:
-            asides.append(Aside(path=path, reason=_reason(error), damaged=True))
+            asides.append(Aside(path=path, reason=_reason(error), damaged=True, unsure=True))
     return kinds
+
+
+def _told(kind: Kind) -> str:
+    """Say what a file is; a DICOM file that makes no volume only repeats one that does."""
+    return "repeated DICOM image" if kind is Kind.DICOM else str(kind)
 
 
 def _of_dicom(volume: dicom.Volume) -> Listed:
@@ -124,6 +132,9 @@ def _of_image(path: Path, kind: Kind) -> list[Listed]:
         hint = "Convert it: mincconvert -2 old.mnc new.mnc"
         raise InputError("is MINC 1, which is not read", where=path, hint=hint)
     file = inspect(path, kind)
+    if file.volumes > _MOST_VOLUMES:
+        what = f"announces {file.volumes} volumes, which is more than any scanner makes"
+        raise InputError(what, where=path, hint="Check its header, or save fewer in one file")
     return [_of_volume(file, number) for number in range(file.volumes)]
 
 

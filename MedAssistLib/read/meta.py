@@ -39,14 +39,12 @@ def meta_stated(path: Path) -> Stated:
         InputError: If it is damaged, its data file is missing, or its spacing or units are not
             usable.
     """
-    fields = _fields(path)
+    fields, end = _fields(path)
     try:
         _check(fields)
     except (ValueError, KeyError) as error:
         raise _damaged(path) from error
-    data = fields["ElementDataFile"]
-    if data.upper() != "LOCAL" and not data.upper().startswith("LIST") and "%" not in data:
-        require_beside(path, data)
+    data = _data_file(path, fields["ElementDataFile"])
     units = fields.get("DistanceUnits", "mm")
     if units.lower() not in ("mm", "?"):
         what = f"is measured in {units}, not in mm"
@@ -55,11 +53,31 @@ def meta_stated(path: Path) -> Stated:
     if spacings and not usable(numbers(spacings[0])):
         what = f"has an impossible voxel spacing ({spacings[0]} mm)"
         raise InputError(what, where=path, hint="Correct its header or export it again")
-    return Stated(spacing=bool(spacings), findings=_findings(fields))
+    return Stated(
+        spacing=bool(spacings),
+        data=data,
+        start=end if data == path else 0,
+        packed=_says(fields, "CompressedData", "False") or not _says(fields, "BinaryData", "True"),
+        findings=_findings(fields),
+    )
 
 
-def _fields(path: Path) -> dict[str, str]:
-    """Return the header's fields, which end with ElementDataFile."""
+def _data_file(path: Path, name: str) -> Path | None:
+    """Return the file with the voxels; a list or a pattern of files is left to ITK."""
+    if name.upper() == "LOCAL":
+        return path
+    if name.upper().startswith("LIST") or "%" in name:
+        return None
+    require_beside(path, name)
+    return path.parent / name
+
+
+def _says(fields: dict[str, str], flag: str, otherwise: str) -> bool:
+    return fields.get(flag, otherwise).lower() in ("true", "1")
+
+
+def _fields(path: Path) -> tuple[dict[str, str], int]:
+    """Return the header's fields, which end with ElementDataFile, and its length in bytes."""
     fields: dict[str, str] = {}
     with readable(path) as stream:
         for _ in range(_MOST_LINES):
@@ -69,7 +87,7 @@ def _fields(path: Path) -> dict[str, str]:
                 break
             fields[name.strip()] = value.strip()
             if name.strip() == "ElementDataFile":
-                return fields
+                return fields, stream.tell()
     raise _damaged(path)
 
 

@@ -5,56 +5,30 @@ Header fields as in the NIfTI-1 and NIfTI-2 standards (nifti1.h, nifti2.h).
 
 from __future__ import annotations
 
-import gzip
 import itertools
 import math
-import struct
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
 from MedAssistLib.case import Evidence, Finding, Severity
 from MedAssistLib.errors import InputError
-from MedAssistLib.read.stated import TWO_PLACES_RULE, Stated, no_place
+from MedAssistLib.read.nifti_header import (
+    Affine,
+    Header,
+    data_file,
+    is_packed,
+    open_packed,
+    read_header,
+)
+from MedAssistLib.read.stated import TWO_PLACES_RULE, Stated, no_place, require_room
 from MedAssistLib.read.values import gaps_finding, nothing_finite
 
 _AGAIN = "Copy or export it again"
 _APART_SHARE = 0.01
 _CHUNK = 1 << 22
-_GZIP_MAGIC = b"\x1f\x8b"
-_SIZES = {1: 348, 2: 540}
-# From scanner to template (nifti1.h, qform_code); others mean that the header is damaged.
-_CODES = range(1, 6)
-_UNITS = {1: 1000.0, 2: 1.0, 3: 0.001}
-_REAL_TYPES = {16: "f4", 64: "f8"}
-
-
-Affine = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class _Header:
-    dim: tuple[int, ...]
-    pixdim: tuple[float, ...]
-    bits: int
-    offset: int
-    unit: float
-    """Millimetres in the unit of its places."""
-    pair: bool
-    """Whether the voxels are in another file."""
-    real: np.dtype[np.floating] | None
-    qform: Affine | None
-    sform: Affine | None
-
-    @property
-    def voxels(self) -> int:
-        """How many voxels the header announces."""
-        count = min(max(self.dim[0], 0), 7)
-        return math.prod(max(n, 0) for n in self.dim[1 : count + 1])
 
 
 def nifti_stated(path: Path) -> Stated:
@@ -66,13 +40,26 @@ def nifti_stated(path: Path) -> Stated:
     Raises:
         InputError: If it is damaged, its data file is missing, or its spacing is not usable.
     """
-    header = _header(path)
-    if header.pair and not _data_file(path).is_file():
-        name = _data_file(path).name
-        what = f'needs the file "{name}", which is not in its folder'
+    header = read_header(path)
+    data = data_file(path) if header.pair else path
+    if not data.is_file():
+        what = f'needs the file "{data.name}", which is not in its folder'
         raise InputError(what, where=path, hint="Copy it there under its old name")
     _check_spacing(path, header)
-    return Stated(findings=_place_findings(header))
+    packed = is_packed(data)
+    skipped = 0 if packed else header.offset
+    require_room(data, header.needed, data.stat().st_size - skipped, packed=packed)
+    return Stated(findings=_place_findings(header) + _scale_findings(header))
+
+
+def pair_of(path: Path) -> tuple[Path, Path, int] | None:
+    """Return header and voxels of a pair of files, and how long the latter is; else ``None``.
+
+    Raises:
+        InputError: If the header is damaged.
+    """
+    header = read_header(path)
+    return (path, data_file(path), header.offset + header.needed) if header.pair else None
 
 
 def check_nifti_values(path: Path) -> tuple[Finding, ...]:
@@ -87,43 +74,31 @@ def check_nifti_values(path: Path) -> tuple[Finding, ...]:
     Raises:
         InputError: If it is damaged, or no voxel is finite.
     """
-    header = _header(path)
-    data = _data_file(path) if header.pair else path
+    header = read_header(path)
+    data = data_file(path) if header.pair else path
     try:
-        with _open(data) as stream:
+        with open_packed(data) as stream:
             stream.seek(header.offset)
             gaps, held = _scan_values(stream, header)
     except (OSError, EOFError, ValueError, OverflowError, zlib.error) as error:
         raise InputError("is damaged or cut off", where=data, hint=_AGAIN) from error
-    needed = header.voxels * header.bits // 8
-    if held < needed:
-        what = f"is cut off: {held} bytes of {needed}"
-        raise InputError(what, where=data, hint=_AGAIN)
+    require_room(data, header.needed, held, packed=False)
     if gaps and gaps >= header.voxels:
         raise nothing_finite(data)
     return (gaps_finding(gaps, header.voxels, 0.0),) if gaps else ()
 
 
-def _header(path: Path) -> _Header:
-    try:
-        with _open(path) as stream:
-            return _read_header(path, stream)
-    except (OSError, EOFError, ValueError, OverflowError, zlib.error) as error:
-        raise InputError("is damaged or cut off", where=path, hint=_AGAIN) from error
-
-
-def _data_file(header: Path) -> Path:
-    """Return the file with the voxels of a NIfTI or Analyze pair."""
-    if header.suffix.lower() == ".gz":
-        return header.with_suffix("").with_suffix(".img.gz")
-    return header.with_suffix(".IMG" if header.suffix == ".HDR" else ".img")
-
-
-def _place_findings(header: _Header) -> tuple[Finding, ...]:
+def _place_findings(header: Header) -> tuple[Finding, ...]:
     """Return what is odd about where the voxels lie (nifti1.h, "3D image orientation")."""
     if header.sform is None and header.qform is None:
         return (no_place("Its header has no transform with a valid code; export it again."),)
-    if header.sform is None or header.qform is None:
+    if header.sform is None:
+        return ()
+    scales = np.linalg.norm(header.sform[:, :3], axis=0)
+    sizes = np.array(header.pixdim[1:4])
+    if not np.allclose(scales, sizes, rtol=_APART_SHARE):
+        return (_two_sizes(sizes * header.unit, scales * header.unit),)
+    if header.qform is None:
         return ()
     corners = np.array(list(itertools.product(*[(0, n - 1) for n in header.dim[1:4]])))
     difference = header.sform - header.qform
@@ -143,70 +118,34 @@ def _place_findings(header: _Header) -> tuple[Finding, ...]:
     )
 
 
-def _open(path: Path) -> BinaryIO:
-    with path.open("rb") as stream:
-        packed = stream.read(2) == _GZIP_MAGIC
-    return cast("BinaryIO", gzip.open(path, "rb")) if packed else path.open("rb")
-
-
-def _read_header(path: Path, stream: BinaryIO) -> _Header:
-    raw = stream.read(_SIZES[2])
-    for version, size in _SIZES.items():
-        for order in "<>":
-            if len(raw) >= size and struct.unpack_from(f"{order}i", raw)[0] == size:
-                return _parse(raw, version, order)
-    hint = "MedAssist reads NIfTI, NRRD, MetaImage and DICOM"
-    raise InputError("is not a NIfTI image, whatever its name says", where=path, hint=hint)
-
-
-def _parse(raw: bytes, version: int, order: str) -> _Header:
-    if version == 1:
-        kind = struct.unpack_from(f"{order}h", raw, 70)[0]
-        dim = struct.unpack_from(f"{order}8h", raw, 40)
-        bits = struct.unpack_from(f"{order}h", raw, 72)[0]
-        pixdim = struct.unpack_from(f"{order}8f", raw, 76)
-        codes = struct.unpack_from(f"{order}2h", raw, 252)
-        place = struct.unpack_from(f"{order}18f", raw, 256)
-        offset = int(struct.unpack_from(f"{order}f", raw, 108)[0])
-        units = raw[123]
-        pair = raw[344:348] != b"n+1\0"
-        if raw[344:347] not in (b"n+1", b"ni1"):  # Analyze has other things there.
-            codes, units = (0, 0), 0
-    else:
-        kind = struct.unpack_from(f"{order}h", raw, 12)[0]
-        bits = struct.unpack_from(f"{order}h", raw, 14)[0]
-        dim = struct.unpack_from(f"{order}8q", raw, 16)
-        pixdim = struct.unpack_from(f"{order}8d", raw, 104)
-        codes = struct.unpack_from(f"{order}2i", raw, 344)
-        place = struct.unpack_from(f"{order}18d", raw, 352)
-        offset = struct.unpack_from(f"{order}q", raw, 168)[0]
-        units = struct.unpack_from(f"{order}i", raw, 500)[0]
-        pair = raw[4:8] != b"n+2\0"
-    real = _REAL_TYPES.get(kind)
-    kind_of_value = np.dtype(order + real) if real else None
-    qform = _qform(pixdim, place[:6]) if codes[0] in _CODES else None
-    sform = np.array(place[6:]).reshape(3, 4) if codes[1] in _CODES else None
-    unit = _UNITS.get(units & 7, 1.0)
-    return _Header(dim, pixdim, bits, offset, unit, pair, kind_of_value, qform, sform)
-
-
-def _qform(pixdim: tuple[float, ...], place: tuple[float, ...]) -> Affine:
-    """Return index to RAS mm from the quaternion (b, c, d) and offset (nifti1.h, method 2)."""
-    b, c, d, *offset = place
-    a = math.sqrt(max(0.0, 1.0 - (b * b + c * c + d * d)))
-    turn = np.array(
-        [
-            [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
-            [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
-            [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
-        ]
+def _two_sizes(taken: Affine, other: Affine) -> Finding:
+    shown, others = (" × ".join(f"{value:.4g}" for value in sizes) for sizes in (taken, other))
+    return Finding(
+        rule=TWO_PLACES_RULE,
+        severity=Severity.REVIEW,
+        title=f"The file gives two voxel sizes: {shown} mm, which was taken, and {others} mm.",
+        explanation="Its spacing (pixdim) and its transform (sform) disagree; 3D Slicer takes the "
+        "spacing, other programs the transform. Check the size before trusting a measurement.",
     )
-    factor = -1.0 if pixdim[0] < 0 else 1.0
-    scale = np.array([pixdim[1], pixdim[2], factor * pixdim[3]])
-    return np.column_stack([turn * scale, offset])
 
 
-def _check_spacing(path: Path, header: _Header) -> None:
+def _scale_findings(header: Header) -> tuple[Finding, ...]:
+    """Return that values are shifted though the header gives no scale (nifti1.h, scl_slope)."""
+    scaled = math.isfinite(header.slope) and header.slope != 0.0
+    if scaled or header.intercept == 0.0 or not math.isfinite(header.intercept):
+        return ()
+    return (
+        Finding(
+            rule="scan.two-scales",
+            severity=Severity.REVIEW,
+            title=f"The values may be too high by {header.intercept:g}: no scale, but an offset.",
+            explanation="Its header has scl_slope 0, which says that values are not scaled, and "
+            "an scl_inter, which was added all the same, as 3D Slicer does.",
+        ),
+    )
+
+
+def _check_spacing(path: Path, header: Header) -> None:
     spacing = header.pixdim[1:4]
     if all(math.isfinite(value) and value > 0.0 for value in spacing):
         return
@@ -215,7 +154,7 @@ def _check_spacing(path: Path, header: _Header) -> None:
     raise InputError(f"has an impossible voxel spacing ({shown} mm)", where=path, hint=hint)
 
 
-def _scan_values(stream: BinaryIO, header: _Header) -> tuple[int, int]:
+def _scan_values(stream: BinaryIO, header: Header) -> tuple[int, int]:
     """Read to the end, which makes gzip verify its checksum; count gaps and bytes."""
     gaps = held = 0
     while chunk := stream.read(_CHUNK):

@@ -32,7 +32,7 @@ def nrrd_stated(path: Path) -> Stated:
         InputError: If its data file is missing, or its spacing or units are not usable.
     """
     fields = _fields(path)
-    _require_data_file(path, fields)
+    data = _data_file(path, fields)
     units = [unit.strip().lower() for unit in fields.get("space units", "").split('"')]
     if any(unit not in _MILLIMETRES for unit in units):
         what = f"is measured in {fields['space units']}, not in mm"
@@ -41,6 +41,8 @@ def nrrd_stated(path: Path) -> Stated:
     return Stated(
         spacing=_has_spacing(path, fields),
         volumes=any(kind in _VOLUME_KINDS for kind in kinds),
+        data=data,
+        packed=fields.get("encoding", "raw").lower() != "raw",
         findings=_findings(fields),
     )
 
@@ -79,11 +81,15 @@ def _damaged(path: Path) -> InputError:
     return InputError("has a damaged header", where=path, hint="Copy or export it again")
 
 
-def _require_data_file(path: Path, fields: dict[str, str]) -> None:
+def _data_file(path: Path, fields: dict[str, str]) -> Path | None:
+    """Return the file with the voxels; a list or a pattern of files is left to ITK."""
     name = fields.get("data file", fields.get("datafile", ""))
-    # A list or a pattern of files is left to ITK.
-    if name and not name.upper().startswith("LIST") and "%" not in name:
-        require_beside(path, name)
+    if not name:
+        return path
+    if name.upper().startswith("LIST") or "%" in name:
+        return None
+    require_beside(path, name)
+    return path.parent / name
 
 
 def require_beside(path: Path, name: str) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import re
 import stat
 import tempfile
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,16 +15,15 @@ from pathlib import Path
 import pydicom
 from pydicom.uid import MediaStorageDirectoryStorage
 
-from MedAssistLib.archive import Terms, pour, unpack
+from MedAssistLib.archive import Terms, unpack
 from MedAssistLib.errors import InputError, MedAssistError
 from MedAssistLib.progress import Progress
 from MedAssistLib.read.dicom.headers import PARSE_ERRORS
 from MedAssistLib.read.images import header_of
 from MedAssistLib.read.kinds import Kind, kind_of
+from MedAssistLib.read.packed import MOST_RATIO, unpack_gzip
 
 _CHECK_EVERY = 500
-_MOST_RATIO = 200.0
-_MOST_GZIP = 20 * 10**9
 _IGNORED = re.compile(r"^(\.DS_Store|\._.*|Thumbs\.db|desktop\.ini)$", re.IGNORECASE)
 _LEFT_OUT = "__MACOSX"
 
@@ -41,8 +38,10 @@ _TERMS = Terms(
     unsafe="unpack it with a program that you trust",
     packed="Unpack it yourself and give the folder",
     most_files=200_000,
-    most_ratio=_MOST_RATIO,
+    most_ratio=MOST_RATIO,
     left_out=_left_out,
+    rename=True,
+    lasting=False,
     space="Free some space, or unpack it yourself on another disk and give the folder",
 )
 
@@ -56,14 +55,16 @@ class Files:
         folder: Where the files are: ``source`` or its folder, or where it was unpacked.
         paths: Ordinary files, in the order of their names, numbers by value.
         missing: Files that a DICOMDIR names and that are not there.
-        unreadable: Folders that could not be looked into.
+        unreadable: Folders that could not be looked into, links that lead nowhere; each with why.
+        links: Links to folders, which are not followed.
     """
 
     source: Path
     folder: Path
     paths: tuple[Path, ...]
     missing: tuple[str, ...] = ()
-    unreadable: tuple[str, ...] = ()
+    unreadable: tuple[tuple[Path, str], ...] = ()
+    links: tuple[Path, ...] = ()
 
     def shown(self, path: Path) -> Path:
         """Return a file's path as the person knows it, within the zip that it came from."""
@@ -92,8 +93,11 @@ def files_of(source: Path, progress: Progress) -> Iterator[Files]:
         yield _tree(source, source, progress)
         return
     _require_ordinary(source)
+    if header_of(source) != source:
+        yield _one(source)
+        return
     kind = kind_of(source)
-    if kind not in (Kind.ZIP, Kind.GZIP):
+    if kind not in (Kind.ZIP, Kind.GZIP, Kind.GZIP_DICOM):
         yield _directory(source) if kind is Kind.DICOM and _is_directory(source) else _one(source)
         return
     with tempfile.TemporaryDirectory(prefix="medassist-", ignore_cleanup_errors=True) as name:
@@ -102,7 +106,7 @@ def files_of(source: Path, progress: Progress) -> Iterator[Files]:
             if kind is Kind.ZIP:
                 unpack(source, folder, _TERMS, progress)
             else:
-                _unpack_gzip(source, folder, progress)
+                _unpack(source, folder, progress)
             files = _tree(folder, source, progress)
             yield files
         except MedAssistError as error:
@@ -111,18 +115,34 @@ def files_of(source: Path, progress: Progress) -> Iterator[Files]:
 
 def _tree(folder: Path, source: Path, progress: Progress) -> Files:
     found: list[Path] = []
-    unreadable: list[str] = []
-    for place, folders, names in os.walk(folder, onerror=lambda e: unreadable.append(e.filename)):
+    unreadable: list[tuple[Path, str]] = []
+    links: list[Path] = []
+
+    def refused(error: OSError) -> None:
+        unreadable.append((Path(error.filename), "cannot be looked into"))
+
+    for place, folders, names in os.walk(folder, onerror=refused):
         progress.check()
+        links += [path for name in folders if (path := Path(place, name)).is_symlink()]
         folders[:] = [name for name in folders if name != _LEFT_OUT]
         for number, name in enumerate(names):
             if number % _CHECK_EVERY == 0:
                 progress.check()
             path = Path(place, name)
-            if not _IGNORED.match(name) and _is_ordinary(path):
+            if _IGNORED.match(name):
+                continue
+            if _is_ordinary(path):
                 found.append(path)
+            elif path.is_symlink() and not path.exists():
+                unreadable.append((path, "is a link that leads nowhere"))
     found.sort(key=lambda path: _natural(path.relative_to(folder)))
-    return Files(source=source, folder=folder, paths=tuple(found), unreadable=tuple(unreadable))
+    return Files(
+        source=source,
+        folder=folder,
+        paths=tuple(found),
+        unreadable=tuple(unreadable),
+        links=tuple(links),
+    )
 
 
 def _one(source: Path) -> Files:
@@ -191,32 +211,9 @@ def _in_other_case(folder: Path, name: str) -> Path:
     return next((path for path in names if path.name.casefold() == name.casefold()), wanted)
 
 
-def _unpack_gzip(source: Path, folder: Path, progress: Progress) -> None:
+def _unpack(source: Path, folder: Path, progress: Progress) -> None:
     name = source.stem if source.suffix.lower() == ".gz" else source.name
-    target = folder / (name or "file")
-    hint = "Copy or export it again"
-    try:
-        with gzip.open(source) as stream:
-            pour(_Limited(stream, source), target, source.stat().st_size, progress)  # type: ignore[arg-type]
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError("is a damaged packed file", where=source, hint=hint) from error
-
-
-class _Limited:
-    """A packed stream that refuses to grow without end."""
-
-    def __init__(self, stream: gzip.GzipFile, source: Path) -> None:
-        self._stream, self._source = stream, source
-        self._most = min(_MOST_GZIP, max(source.stat().st_size * _MOST_RATIO, 200 * 10**6))
-        self._count = 0
-
-    def read(self, size: int = -1) -> bytes:
-        chunk = self._stream.read(size)
-        self._count += len(chunk)
-        if self._count > self._most:
-            what = f"grows to more than {self._most / 1e9:.1f} GB when unpacked"
-            raise InputError(what, where=self._source, hint="Unpack it yourself if you trust it")
-        return chunk
+    unpack_gzip(source, folder / (name or "file"), progress)
 
 
 def _about(error: MedAssistError, folder: Path, source: Path) -> MedAssistError:

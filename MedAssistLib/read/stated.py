@@ -8,11 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from MedAssistLib.case import Finding, Severity
+from MedAssistLib.errors import InputError
 
 NO_PLACE_RULE = "scan.no-place"
 TWO_PLACES_RULE = "scan.two-places"
+
+_MOST_DEFLATED = 1032
+"""What deflate can shrink at most (zlib.net/zlib_tech.html)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,13 +28,36 @@ class Stated:
         spacing: Whether it gives the distance of the voxels.
         volumes: Whether several values a voxel are volumes, such as time points, and not a colour.
         ras: Whether ITK hands on its places as right, anterior, superior instead of LPS.
+        data: The file with the voxels, if it is one.
+        start: Bytes of it before the voxels.
+        packed: Whether they are packed or written as text there.
         findings: What is odd about it.
     """
 
     spacing: bool = True
     volumes: bool = False
     ras: bool = False
+    data: Path | None = None
+    start: int = 0
+    packed: bool = False
     findings: tuple[Finding, ...] = ()
+
+
+def require_room(data: Path, needed: int, held: int, *, packed: bool) -> None:
+    """Refuse a header that announces more than its file can hold, before anything trusts it.
+
+    Args:
+        data: The file with the voxels.
+        needed: Bytes that the header announces.
+        held: Bytes of the file.
+        packed: Whether they are packed.
+
+    Raises:
+        InputError: If it does.
+    """
+    if needed > (held * _MOST_DEFLATED if packed else held):
+        what = f"is cut off: {max(held, 0)} bytes{' packed' * packed} of {needed}"
+        raise InputError(what, where=data, hint="Copy or export it again")
 
 
 def no_place(explanation: str) -> Finding:

@@ -8,6 +8,7 @@ from typing import Any
 from pydicom.dataset import Dataset
 
 from MedAssistLib.read.dicom.frames import (
+    DamagedError,
     Frame,
     NoPlaceError,
     Place,
@@ -30,6 +31,9 @@ def enhanced_frames(header: Header) -> Iterator[Frame]:
     data = header.dataset()
     items = data.get("SharedFunctionalGroupsSequence", None)
     shared, groups = items[0] if items else Dataset(), data.PerFrameFunctionalGroupsSequence
+    stated = header.number("NumberOfFrames")
+    if stated is not None and stated != len(groups):
+        raise DamagedError(f"says that it has {stated:g} frames, but describes {len(groups)}")
     for index, group in enumerate(groups):
         macros = _Macros(group, shared)
         position = macros.item("PlanePositionSequence").get("ImagePositionPatient")
@@ -76,19 +80,21 @@ def _enhanced_traits(header: Header, macros: _Macros, index: int) -> Traits:
     direction = gradients[0].get("DiffusionGradientOrientation") if gradients else None
     moment = content.get("FrameReferenceDateTime", None) or content.get("FrameAcquisitionDateTime")
     own_number = macros.number("FrameContentSequence", "FrameAcquisitionNumber")
-    acquisition = header.number("AcquisitionNumber")
     return Traits(
         kind=kind or header.words("ImageType"),
         echo_ms=macros.number("MREchoSequence", "EffectiveEchoTime"),
         inversion_ms=macros.number("MRModifierSequence", "InversionTimes"),
         b_value=macros.number("MRDiffusionSequence", "DiffusionBValue"),
         direction=tuple(float(value) for value in direction) if direction else None,
+        flip=macros.number("MRTimingAndRelatedParametersSequence", "FlipAngle"),
+        kernel=_words(macros.item("CTReconstructionSequence").get("ConvolutionKernel")),
+        kilovolts=macros.number("CTXRayDetailsSequence", "KVP"),
         stack=str(content.get("StackID", "") or ""),
         temporal=macros.number("FrameContentSequence", "TemporalPositionIndex"),
         trigger_ms=macros.number(
             "CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime"
         ),
-        acquisition=own_number if acquisition is None else acquisition,
+        acquisition=header.number("AcquisitionNumber") if own_number is None else own_number,
         moment=str(moment or header.text("AcquisitionDateTime")),
         instance=(header.number("InstanceNumber") or 0.0, index),
     )

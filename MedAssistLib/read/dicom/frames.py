@@ -40,6 +40,9 @@ class Traits:
         inversion_ms: Inversion time.
         b_value: Diffusion b-value in s/mm².
         direction: Diffusion gradient direction.
+        flip: Flip angle in degrees.
+        kernel: Convolution kernel.
+        kilovolts: Voltage of the X-ray tube.
         stack: Stack ID of an enhanced file.
         temporal: Temporal position.
         trigger_ms: Time after the R wave.
@@ -53,6 +56,9 @@ class Traits:
     inversion_ms: float | None = None
     b_value: float | None = None
     direction: tuple[float, ...] | None = None
+    flip: float | None = None
+    kernel: tuple[str, ...] = ()
+    kilovolts: float | None = None
     stack: str = ""
     temporal: float | None = None
     trigger_ms: float | None = None
@@ -91,6 +97,21 @@ class Frame:
     def normal(self) -> Vector:
         """Unit vector along which the slices are ordered."""
         return np.cross(self.row, self.column)
+
+
+def moment(frame: Frame) -> tuple[Any, ...]:
+    """Return what orders frames in time; what the file does not say sorts first."""
+    traits = frame.traits
+    numbers = (traits.temporal, traits.acquisition, traits.trigger_ms)
+    known = tuple(-1.0 if number is None else number for number in numbers)
+    return (*known, traits.moment, traits.instance, str(frame.header.path))
+
+
+ORDERED_BY = (
+    *("temporal position", "acquisition number", "trigger time", "acquisition time"),
+    *("instance number", "file name"),
+)
+"""What the parts of :func:`moment` are, in words."""
 
 
 class Place(NamedTuple):
@@ -137,15 +158,14 @@ def make_frame(header: Header, index: int, place: Place, traits: Traits) -> Fram
 def _axes(orientation: Vector) -> tuple[Vector, Vector]:
     """Return two perpendicular unit vectors, evening out what the file rounded."""
     row, column = orientation[:3], orientation[3:]
-    lengths = float(np.linalg.norm(row)), float(np.linalg.norm(column))
-    if (
-        max(abs(lengths[0] - 1.0), abs(lengths[1] - 1.0), abs(float(row @ column)))
-        > _UNIT_TOLERANCE
-    ):
+    # Without NumPy's products: they let go of the interpreter, which the reading threads then hold.
+    lengths = math.hypot(*row), math.hypot(*column)
+    slant = float((row * column).sum())
+    if max(abs(lengths[0] - 1.0), abs(lengths[1] - 1.0), abs(slant)) > _UNIT_TOLERANCE:
         raise DamagedError("has an orientation that is not two perpendicular directions")
     row = row / lengths[0]
-    column = column - (column @ row) * row
-    return row, column / np.linalg.norm(column)
+    column = column - (column * row).sum() * row
+    return row, column / math.hypot(*column)
 
 
 def numbers(value: Any, count: int, what: str) -> Vector:

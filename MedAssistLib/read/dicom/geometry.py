@@ -109,14 +109,13 @@ def _levels(along: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float
         return mean, np.arange(count + 1, dtype=np.float64)
     typical = float(np.median(steps))
     counts = np.cumsum([0, *np.rint(steps / typical)])
-    if (np.diff(counts) >= 1).all():
+    if (np.diff(counts) >= 1).all() and counts[-1] <= _MOST_GROWTH * count:
         base = float(along[-1] / counts[-1])
         if _fits(along, counts * base, base):
             return base, counts.astype(np.float64)
     finest = float(steps[steps >= OVERLAP_SHARE * typical].min())
-    planes = max(round(float(along[-1]) / finest), 1)
-    if planes > _MOST_GROWTH * count:
-        planes = max(round(float(along[-1]) / typical), 1)
+    counted = (max(round(float(along[-1]) / size), 1) for size in (finest, typical, mean))
+    planes = next((planes for planes in counted if planes <= _MOST_GROWTH * count), count)
     step = float(along[-1]) / planes
     levels = along / step
     whole = np.rint(levels)

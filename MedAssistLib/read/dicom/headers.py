@@ -18,15 +18,18 @@ from pydicom.uid import (
     AllTransferSyntaxes,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
 )
 
 from MedAssistLib.errors import InputError
 from MedAssistLib.files import readable
+from MedAssistLib.read.dicom.places import implied_syntax, pixel_place
 from MedAssistLib.read.dicom.scanning import (
+    FIRST_BLOCK,
+    LAST_BLOCK,
     PREAMBLE,
     PRESENT,
+    PRIVATE,
+    PRIVATE_GROUPS,
     VRS,
     WANTED,
     PixelPlace,
@@ -53,7 +56,19 @@ PARSE_ERRORS = (
 """What pydicom raises on damaged files; it has no common class for it."""
 
 _HEAD = 1 << 14
-_UNDEFINED = 0xFFFFFFFF
+_TAGS = [
+    *WANTED,
+    *(
+        group << 16 | block
+        for group in PRIVATE_GROUPS
+        for block in range(FIRST_BLOCK, LAST_BLOCK + 1)
+    ),
+    *(
+        group << 16 | block << 8 | number
+        for group, _, number in PRIVATE
+        for block in range(FIRST_BLOCK, LAST_BLOCK + 1)
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,19 +166,34 @@ def read_header(path: Path) -> Header | None:
 
 def _parsed(path: Path, stream: BinaryIO, size: int) -> Header:
     """Let pydicom read a header that is unusual or long."""
-    data = pydicom.dcmread(stream, stop_before_pixels=True, force=True, specific_tags=list(WANTED))
+    data = pydicom.dcmread(stream, stop_before_pixels=True, force=True, specific_tags=_TAGS)
     implicit, little = data.original_encoding
     stated = data.file_meta.get("TransferSyntaxUID", None)
-    syntax = UID(stated or _implied_syntax(implicit=bool(implicit), little=little is not False))
-    deflated = syntax == DeflatedExplicitVRLittleEndian
-    pixels = None if deflated else _pixel_place(stream, data)
+    syntax = UID(stated or implied_syntax(implicit=bool(implicit), little=little is not False))
+    pixels = None
+    if syntax != DeflatedExplicitVRLittleEndian:
+        pixels, found = pixel_place(stream)
+        syntax = syntax if found is None or syntax.is_encapsulated else found
     values = {}
     for tag, (keyword, vr) in WANTED.items():
         if tag in data:
             values[keyword] = _text(data, tag, vr)
+    for (group, creator, number), (keyword, vr) in PRIVATE.items():
+        private = _private_tag(data, group, creator, number)
+        if private is not None and private in data:
+            values[keyword] = _text(data, private, vr)
     if not values.get("SOPClassUID"):
         values["SOPClassUID"] = str(data.file_meta.get("MediaStorageSOPClassUID", ""))
     return Header(path, values, syntax, pixels, size)
+
+
+def _private_tag(data: Dataset, group: int, creator: str, number: int) -> int | None:
+    """Return the tag of a private element by who owns its block; ``None`` if nobody does."""
+    for block in range(FIRST_BLOCK, LAST_BLOCK + 1):
+        owner = group << 16 | block
+        if owner in data and _text(data, owner, "LO") == creator:
+            return group << 16 | block << 8 | number
+    return None
 
 
 def _text(data: Dataset, tag: int, vr: str) -> str:
@@ -183,34 +213,11 @@ def _text(data: Dataset, tag: int, vr: str) -> str:
 
 def _unknown_bytes(value: bytes, vr: str) -> str:
     """Return the value of a private attribute whose type the file does not give."""
-    code = {"FD": "d", "FL": "f"}.get(vr)
+    code = {"FD": "d", "FL": "f", "US": "H"}.get(vr)
     if code is None:
         return value.decode("latin-1").strip("\0 ")
     count = len(value) // struct.calcsize(code)
     return "\\".join(repr(part) for part in struct.unpack_from(f"<{count}{code}", value))
-
-
-def _implied_syntax(*, implicit: bool, little: bool) -> str:
-    """Return the uncompressed syntax that pydicom found a file to have that does not say."""
-    if implicit:
-        return str(ImplicitVRLittleEndian)
-    return str(ExplicitVRLittleEndian if little else ExplicitVRBigEndian)
-
-
-def _pixel_place(stream: BinaryIO, data: Dataset) -> PixelPlace | None:
-    """Read the tag and length of the element before which pydicom stopped."""
-    implicit, little = data.original_encoding
-    start = stream.tell()
-    raw = stream.read(12)
-    order = ">" if little is False else "<"
-    if len(raw) < 12:
-        return None
-    group, element = struct.unpack_from(f"{order}HH", raw)
-    if group != 0x7FE0 or element not in (0x0008, 0x0009, 0x0010):
-        return None
-    at, header = (4, 8) if implicit else (8, 12)
-    length = struct.unpack_from(f"{order}I", raw, at)[0]
-    return PixelPlace(element, start + header, None if length == _UNDEFINED else length)
 
 
 def _looks_like_dicom(head: bytes) -> bool:

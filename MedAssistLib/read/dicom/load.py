@@ -16,15 +16,18 @@ import SimpleITK as sitk
 from MedAssistLib.case import Scan
 from MedAssistLib.errors import InputError, ResourceError
 from MedAssistLib.progress import Progress
+from MedAssistLib.read.dicom.doubts import UNCERTAIN_RULES
 from MedAssistLib.read.dicom.filling import Filling, TooWideError
 from MedAssistLib.read.dicom.found import Volume
+from MedAssistLib.read.dicom.frames import Frame
 from MedAssistLib.read.dicom.pixels import Encoding, encoding_of
-from MedAssistLib.read.dicom.regularise import regularise
+from MedAssistLib.read.dicom.regularise import Padding, regularise
 
 _KEPT_ATTRIBUTES = (
     "BodyPartExamined",
     "ConvolutionKernel",
     "EchoTime",
+    "FrameOfReferenceUID",
     "MagneticFieldStrength",
     "Manufacturer",
     "RepetitionTime",
@@ -50,7 +53,8 @@ def load_volume(volume: Volume, progress: Progress, *, strict: bool = False) -> 
     Args:
         volume: One that was found.
         progress: Told how far it is.
-        strict: Refuse a volume whose slices are not a regular block, instead of resampling it.
+        strict: Refuse a volume whose slices are not a regular block, instead of resampling it, or
+            of which it is open which images belong to it.
 
     Returns:
         The scan, with whatever was odd as findings. Values are integers where that is exact.
@@ -66,6 +70,10 @@ def load_volume(volume: Volume, progress: Progress, *, strict: bool = False) -> 
         what = f"is not a regular block of slices. {titles}"
         hint = "Read it without --strict to have it resampled"
         raise InputError(what, where=_source(volume), hint=hint)
+    doubts = [found.title for found in volume.findings if found.rule in UNCERTAIN_RULES]
+    if strict and doubts:
+        what = f"is doubtful: {' '.join(doubts).rstrip('.')}"
+        raise InputError(what, where=_source(volume), hint="Read it without --strict")
     stored = math.prod(volume.frames[0].size) * volume.slices
     if math.prod(volume.grid.size) > _MOST_GROWTH * stored:
         what = f"has slices too far apart for one volume ({titles})"
@@ -103,8 +111,30 @@ def _source(volume: Volume) -> Path:
 def _regular(image: sitk.Image, volume: Volume, progress: Progress) -> sitk.Image:
     slices = _writable(image)
     regular = _allocated(volume, volume.grid.size, slices.dtype)
-    regularise(slices, volume.grid, _writable(regular), progress)
+    paddings = [_padding(frame) for frame in volume.frames]
+    regularise(slices, volume.grid, _writable(regular), progress, paddings)
     return regular
+
+
+def _padding(frame: Frame) -> Padding | None:
+    """Return the values that stand for no measurement in a frame (PS3.3 C.7.5.1.1.2)."""
+    header, encoding = frame.header, encoding_of(frame.header)
+    value = header.number("PixelPaddingValue")
+    if value is None or encoding.colour or encoding.table or encoding.dtype.kind == "f":
+        return None
+    limit = header.number("PixelPaddingRangeLimit")
+    slope, intercept = frame.rescale
+    stored = [_signed(end, encoding) for end in (value, value if limit is None else limit)]
+    if encoding.inverted:
+        stored = [sum(encoding.limits) - end for end in stored]
+    low, high = sorted(slope * end + intercept for end in stored)
+    return low, high
+
+
+def _signed(value: float, encoding: Encoding) -> int:
+    """Return a padding value with the pixels' sign, whichever sign it was read with."""
+    bits = int(value) & 0xFFFF
+    return bits - (1 << 16) if encoding.dtype.kind == "i" and bits >= 1 << 15 else bits
 
 
 def _stacked(volume: Volume, progress: Progress) -> sitk.Image:

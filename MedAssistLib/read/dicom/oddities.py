@@ -16,6 +16,9 @@ TOLERANCE_MM = 0.05
 OVERLAP_SHARE = 0.5
 """Steps below this share of the usual one are overlaps."""
 
+WIDE_RULE = "scan.wide-slices"
+
+_WIDE_MM = 20.0
 _PIXEL_TOLERANCE = 0.1
 _MOST_NAMED = 8
 
@@ -68,7 +71,7 @@ def step_findings(
         step: mm between planes.
     """
     if np.array_equal(levels, np.arange(len(levels))):
-        return []
+        return [_wide(step)] if step > _WIDE_MM else []
     if np.array_equal(levels, np.rint(levels)):
         return [_missing(frames, levels, step)]
     steps = np.diff(along)
@@ -93,10 +96,10 @@ def step_findings(
             Finding(
                 rule="scan.overlapping-slices",
                 severity=Severity.REVIEW,
-                title=f"{_count(len(close))} nearer to the one before than half the usual "
+                title=f"{counted(len(close))} nearer to the one before than half the usual "
                 f"distance, at {named(places, frames[0])}.",
                 explanation="Two acquisitions may meet there; a structure may show twice.",
-                point=_point(_centre(frames[int(close[0]) + 1])),
+                point=point_of(centre_of(frames[int(close[0]) + 1])),
                 evidence=(
                     Evidence(
                         quantity="smallest step",
@@ -108,6 +111,17 @@ def step_findings(
             )
         )
     return findings
+
+
+def _wide(step: float) -> Finding:
+    return Finding(
+        rule=WIDE_RULE,
+        severity=Severity.REVIEW,
+        title=f"The slices are {step:.1f} mm apart.",
+        explanation="What lies between them is not known. They may be single images rather than "
+        "a volume, or the slices between them may be missing.",
+        evidence=(Evidence(quantity="step", measured=step, expected=f"<{_WIDE_MM:g}", unit="mm"),),
+    )
 
 
 def _missing(frames: Sequence[Frame], levels: npt.NDArray[np.float64], step: float) -> Finding:
@@ -122,10 +136,10 @@ def _missing(frames: Sequence[Frame], levels: npt.NDArray[np.float64], step: flo
     return Finding(
         rule="scan.missing-slices",
         severity=Severity.REVIEW,
-        title=f"{_count(len(gaps))} missing, at {named(places, first)}.",
+        title=f"{counted(len(gaps))} missing, at {named(places, first)}.",
         explanation=f"The others are {step:.2f} mm apart. What lies there was interpolated from "
         "the neighbours; do not judge it. Export the series again.",
-        point=_point(places[0] + _centre(first) - first.position),
+        point=point_of(places[0] + centre_of(first) - first.position),
         evidence=(Evidence(quantity="missing slices", measured=len(gaps), expected="0", unit="1"),),
     )
 
@@ -139,30 +153,18 @@ def named(places: Iterable[Vector], first: Frame) -> str:
     return f"{'xyz'[axis]} = {shown} mm{more}"
 
 
-def duplicates_finding(dropped: Sequence[Frame]) -> Finding:
-    """Return the finding that these slices were left out because their places were taken."""
-    title = f"{_count(len(dropped))} in a place that is taken, at "
-    return Finding(
-        rule="scan.duplicate-slices",
-        severity=Severity.REVIEW,
-        title=title + f"{named([frame.position for frame in dropped], dropped[0])}.",
-        explanation="Nothing in the file tells them apart; the first by instance number was kept.",
-        point=_point(_centre(dropped[0])),
-        evidence=(
-            Evidence(quantity="slices left out", measured=len(dropped), expected="0", unit="1"),
-        ),
-    )
-
-
-def _centre(frame: Frame) -> Vector:
+def centre_of(frame: Frame) -> Vector:
+    """Return the middle of a frame, LPS mm."""
     along_i = frame.row * frame.spacing[0] * (frame.size[0] - 1) / 2.0
     along_j = frame.column * frame.spacing[1] * (frame.size[1] - 1) / 2.0
     return frame.position + along_i + along_j
 
 
-def _point(place: Vector) -> Point:
+def point_of(place: Vector) -> Point:
+    """Return a place as a finding holds it."""
     return float(place[0]), float(place[1]), float(place[2])
 
 
-def _count(number: int) -> str:
+def counted(number: int) -> str:
+    """Return ``"3 slices are"``."""
     return "One slice is" if number == 1 else f"{number} slices are"

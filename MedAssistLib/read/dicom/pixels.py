@@ -69,11 +69,17 @@ def encoding_of(header: Header) -> Encoding:
     Raises:
         InputError: If its bits are none that the standard allows.
     """
+    place = header.pixels
+    if place is not None and place.length is None and not header.syntax.is_encapsulated:
+        hint = "Have the archive send it uncompressed"
+        raise InputError("says that its compressed pixels are not", where=header.path, hint=hint)
     interpretation = header.text("PhotometricInterpretation") or "MONOCHROME2"
     colour = interpretation not in _MONOCHROME or (header.number("SamplesPerPixel") or 1) != 1
     table = bool(header.text("ModalityLUTSequence"))
-    packed = header.syntax.is_encapsulated or header.syntax.is_deflated or header.pixels is None
-    one_bit = header.number("BitsAllocated") == 1
+    packed = header.syntax.is_encapsulated or header.syntax.is_deflated or place is None
+    allocated = header.number("BitsAllocated")
+    # Words of two 8-bit values have them swapped where the high byte comes first (PS3.5 8.1.1).
+    paired = allocated == 8 and header.big_endian and place is not None and place.words
     dtype, stored_bits, shift = _layout(header)
     if colour or table:  # Palettes and tables hold up to 16 bits without sign.
         dtype, stored_bits, shift = np.dtype(np.uint16), 16, 0
@@ -81,7 +87,7 @@ def encoding_of(header: Header) -> Encoding:
         dtype=dtype,
         stored_bits=stored_bits,
         shift=shift,
-        plain=not (packed or colour or table or one_bit),
+        plain=not (packed or colour or table or paired or allocated == 1),
         big_endian=header.big_endian,
         colour=colour,
         table=table,
@@ -101,8 +107,15 @@ def _layout(header: Header) -> tuple[np.dtype[Any], int, int]:
     if not possible or not stored - 1 <= high_bit < allocated:
         what = f"has an impossible pixel layout ({stored} of {allocated} bits, up to {high_bit})"
         raise InputError(what, where=header.path, hint="Export it again")
-    kind = "i" if header.number("PixelRepresentation") == 1 else "u"
-    return np.dtype(f"{kind}{max(allocated // 8, 1)}"), stored, high_bit + 1 - stored
+    sign = header.number("PixelRepresentation")
+    if sign not in (0, 1):
+        what = "does not say whether its values have a sign (Pixel Representation)"
+        raise InputError(what, where=header.path, hint="Export it again")
+    return (
+        np.dtype(f"{'i' if sign else 'u'}{max(allocated // 8, 1)}"),
+        stored,
+        high_bit + 1 - stored,
+    )
 
 
 def read_plain(

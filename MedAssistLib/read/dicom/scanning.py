@@ -22,31 +22,48 @@ PREAMBLE = 128
 _KEYWORDS = [
     *("SpecificCharacterSet", "ImageType", "SOPClassUID", "SOPInstanceUID", "Modality"),
     *("AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime", "SeriesDate", "SeriesTime"),
-    *("SeriesDescription", "ProtocolName", "BodyPartExamined", "Manufacturer", "SeriesNumber"),
+    *(
+        "TimezoneOffsetFromUTC",
+        "SeriesDescription",
+        "ProtocolName",
+        "BodyPartExamined",
+        "Manufacturer",
+        "SeriesNumber",
+    ),
     *("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"),
     *("AcquisitionNumber", "InstanceNumber", "TemporalPositionIdentifier", "TriggerTime"),
     *("EchoTime", "InversionTime", "RepetitionTime", "MagneticFieldStrength"),
+    *("FlipAngle", "KVP", "PatientID", "IssuerOfPatientID"),
     *("DiffusionBValue", "DiffusionGradientOrientation", "ComplexImageComponent"),
     *("ConvolutionKernel", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"),
     *("SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
-    *("RescaleIntercept", "RescaleSlope", "ModalityLUTSequence"),
-    *("PatientWeight", "CorrectedImage", "Units", "DecayCorrection"),
+    *("RescaleIntercept", "RescaleSlope", "RescaleType", "ModalityLUTSequence"),
+    *("PixelPaddingValue", "PixelPaddingRangeLimit"),
+    *("PatientWeight", "CorrectedImage", "Units", "SUVType", "DecayCorrection"),
     *("RadiopharmaceuticalInformationSequence", "PerFrameFunctionalGroupsSequence"),
 ]
 WANTED: dict[int, tuple[str, str]] = {
-    tag: (keyword, dictionary_VR(tag))
+    tag: (keyword, dictionary_VR(tag).split(" or ")[0])
     for keyword in _KEYWORDS
     if (tag := tag_for_keyword(keyword)) is not None
-} | {
-    0x0019100C: ("SiemensBValue", "IS"),
-    0x0019100E: ("SiemensGradientDirection", "FD"),
-    0x00431039: ("GEBValue", "IS"),
-    0x20011003: ("PhilipsBValue", "FL"),
-    0x70531000: ("PhilipsSUVFactor", "DS"),
-    0x70531009: ("PhilipsActivityFactor", "DS"),
 }
-"""Tag → keyword and VR of what is read; names of our own for the makers' private attributes."""
+"""Tag → keyword and VR of what is read of the standard; padding has the pixels' sign."""
+
+PRIVATE: dict[tuple[int, str, int], tuple[str, str]] = {
+    (0x0019, "SIEMENS MR HEADER", 0x0C): ("SiemensBValue", "IS"),
+    (0x0019, "SIEMENS MR HEADER", 0x0E): ("SiemensGradientDirection", "FD"),
+    (0x0043, "GEMS_PARM_01", 0x39): ("GEBValue", "IS"),
+    (0x2001, "Philips Imaging DD 001", 0x03): ("PhilipsBValue", "FL"),
+    (0x7053, "Philips PET Private Group", 0x00): ("PhilipsSUVFactor", "DS"),
+    (0x7053, "Philips PET Private Group", 0x09): ("PhilipsActivityFactor", "DS"),
+}
+"""Group, private creator and element within its block (PS3.5 section 7.8.1) → a name of our own
+and VR. Makers share numbers: without its creator an element may mean anything."""
+
+PRIVATE_GROUPS = frozenset(group for group, _, _ in PRIVATE)
+FIRST_BLOCK, LAST_BLOCK = 0x10, 0x1F
+"""The blocks that private creators are looked for in; writers take them from the first up."""
 
 PRESENT = "present"
 """Stands for the value of a sequence that has items."""
@@ -55,6 +72,7 @@ _BINARY = {"US": "H", "FL": "f", "FD": "d"}
 _LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 VRS = _LONG_VRS | _SHORT_VRS
+PIXEL_VRS = frozenset(b"OB OD OF OW UN".split())
 _UNDEFINED = 0xFFFFFFFF
 _FIRST_PIXELS, _LAST_PIXELS = 0x7FE00008, 0x7FE00010
 _SYNTAX = 0x00020010
@@ -73,11 +91,13 @@ class PixelPlace:
         element: Element number of group 7FE0: 0x0010 integers, 0x0008 float, 0x0009 double.
         start: Byte offset of the first value; of the first item if they are encapsulated.
         length: Bytes; ``None`` for encapsulated frames, whose total is not stated.
+        words: Whether the file calls them 16-bit words (VR OW), whatever they are.
     """
 
     element: int
     start: int
     length: int | None
+    words: bool = False
 
 
 def scan(head: bytes) -> tuple[dict[str, str], UID, PixelPlace]:
@@ -124,11 +144,11 @@ class _Scanner:
 
     def run(self, at: int, syntax: UID) -> tuple[dict[str, str], UID, PixelPlace]:
         values: dict[str, str] = {}
+        creators: dict[int, str] = {}
         while True:
             tag, start, length = self.element(at)
             if _FIRST_PIXELS <= tag <= _LAST_PIXELS:
-                whole = None if length == _UNDEFINED else length
-                return values, syntax, PixelPlace(tag & 0xFFFF, start, whole)
+                return values, syntax, self._pixels(tag, at, start, length)
             if tag > _LAST_PIXELS:
                 raise UnusualError
             at = self._after_sequence(start) if length == _UNDEFINED else start + length
@@ -137,6 +157,28 @@ class _Scanner:
             if tag in WANTED:
                 keyword, vr = WANTED[tag]
                 values[keyword] = self._text(self._head[start:at], vr)
+            elif tag >> 16 in PRIVATE_GROUPS:
+                self._private(tag, self._head[start:at], creators, values)
+
+    def _pixels(self, tag: int, at: int, start: int, length: int) -> PixelPlace:
+        vr = self._head[at + 4 : at + 6]
+        if self._explicit != (vr in PIXEL_VRS):
+            raise UnusualError
+        whole = None if length == _UNDEFINED else length
+        return PixelPlace(tag & 0xFFFF, start, whole, vr == b"OW")
+
+    def _private(
+        self, tag: int, raw: bytes, creators: dict[int, str], values: dict[str, str]
+    ) -> None:
+        """Note who owns a block of private elements, or read an element of a known owner."""
+        group, number = tag >> 16, tag & 0xFFFF
+        if FIRST_BLOCK <= number <= LAST_BLOCK:
+            creators[group << 8 | number] = self._text(raw, "LO")
+            return
+        creator = creators.get(group << 8 | number >> 8, "")
+        named = PRIVATE.get((group, creator, number & 0xFF))
+        if named is not None:
+            values[named[0]] = self._text(raw, named[1])
 
     def element(self, at: int) -> tuple[int, int, int]:
         """Return the tag at a place, where its value starts, and its length."""

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pydicom
 import SimpleITK as sitk
 
-from MedAssistLib import geometry
 from MedAssistLib.case import TISSUE, Code, Scan, Segment, Segmentation
 from MedAssistLib.errors import InputError
 from MedAssistLib.read.colours import distinct_colour
 from MedAssistLib.read.dicom.headers import PARSE_ERRORS
+from MedAssistLib.read.dicom.placing import changes_of, coincide, placed_on
 
 if TYPE_CHECKING:
     from highdicom.seg import Segmentation as Stored
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 _SHEAR = 1e-3
-_WHOLE = 0.05
-"""Voxels by which the places of two grids may differ and still be the same."""
+_ROUNDED = 0.05
 
 
 def read_dicom_segmentation(path: Path, scan: Scan | None = None) -> Segmentation:
@@ -36,26 +36,32 @@ def read_dicom_segmentation(path: Path, scan: Scan | None = None) -> Segmentatio
         path: The file.
         scan: The scan that it was drawn on. Where the voxels of both coincide they are copied;
             otherwise each of the scan's voxels takes the label of the nearest one, which
-            ``made_by`` tells.
+            ``made_by`` tells, with the structures whose volume that changes much.
 
     Returns:
         The structures with their names, colours and codes; on the scan's grid if one is given.
 
     Raises:
         InputError: If it is damaged, holds fractions, its segments overlap, it is not a regular
-            block of slices, or lies outside of the scan.
+            block of slices, was drawn in another frame of reference, lies outside of the scan, or
+            has a structure that is lost between the scan's voxels.
     """
     with _refusing(path):
+        _require_spacing(path)
         stored = _stored(path)
+        _require_same_place(path, stored, scan)
         segments = tuple(_segment(stored, n) for n in stored.segment_numbers if n > 0)
         array, affine = _voxels(path, stored)
+        _require_no_gaps(path, stored, affine)
     if not segments:
         raise InputError("describes no segments", where=path, hint="Export it again")
     labels = _image(array, affine)
     made_by = f"file {path.stem or path.name}"
     if scan is not None:
-        made_by += "" if _coincide(labels, scan.image) else ", moved to the scan's nearest voxels"
-        labels = _placed(path, labels, scan)
+        drawn, labels = labels, placed_on(path, labels, scan)
+        if not coincide(drawn, labels):
+            changes = changes_of(path, segments, drawn, labels)
+            made_by += ", moved to the scan's nearest voxels" + (f" ({changes})" if changes else "")
     return Segmentation(labels=labels, segments=segments, made_by=made_by)
 
 
@@ -79,6 +85,56 @@ def _stored(path: Path) -> Stored:
         hint = "Export it with whole voxels (binary)"
         raise InputError("holds fractions of voxels, not labels", where=path, hint=hint)
     return stored
+
+
+def _require_spacing(path: Path) -> None:
+    """Refuse what says neither how thick its slices are nor how far apart."""
+    data = pydicom.dcmread(path, stop_before_pixels=True)
+    measures = _measures(data)
+    if measures is not None and not {"SliceThickness", "SpacingBetweenSlices"} & set(
+        measures.dir()
+    ):
+        raise _no_spacing(path)
+
+
+def _require_no_gaps(path: Path, stored: Stored, affine: npt.NDArray[np.float64]) -> None:
+    """Refuse slices with gaps where nothing says whether slices between are empty or missing."""
+    measures = _measures(stored)
+    thickness = None if measures is None else measures.get("SliceThickness", None)
+    if measures is None or "SpacingBetweenSlices" in measures or not thickness:
+        return
+    if np.linalg.norm(affine[:3, 0]) > float(thickness) * (1.0 + _ROUNDED):
+        raise _no_spacing(path)
+
+
+def _measures(data: Dataset) -> Dataset | None:
+    """Return the Pixel Measures of a file (PS3.3 C.7.6.16.2.1), of all frames or the first."""
+    for word in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+        for group in (data.get(word, None) or ())[:1]:
+            items: Sequence[Dataset] = group.get("PixelMeasuresSequence", None) or ()
+            if items:
+                return items[0]
+    return None
+
+
+def _no_spacing(path: Path) -> InputError:
+    hint = "Export it again with the spacing between slices, or save it as .seg.nrrd"
+    return InputError("does not say how far apart its slices are", where=path, hint=hint)
+
+
+def _require_same_place(path: Path, stored: Stored, scan: Scan | None) -> None:
+    """Refuse a scan whose coordinates have nothing to do with the segmentation's."""
+    if scan is None:
+        return
+    own = str(stored.get("FrameOfReferenceUID", ""))
+    other = scan.attributes.get("FrameOfReferenceUID", "")
+    drawn_on = {
+        str(series.get("SeriesInstanceUID", ""))
+        for series in stored.get("ReferencedSeriesSequence", None) or ()
+    }
+    if own and other and own != other and scan.series_uid not in drawn_on:
+        what = "was drawn in another frame of reference than the scan's"
+        raise InputError(what, where=path, hint="Give the scan that it was drawn on")
 
 
 def _voxels(path: Path, stored: Stored) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.float64]]:
@@ -112,36 +168,6 @@ def _image(array: npt.NDArray[np.generic], affine: npt.NDArray[np.float64]) -> s
     image.SetOrigin([float(value) for value in affine[:3, 3]])
     image.SetDirection([float(value) for value in (columns / spacing).ravel()])
     return image
-
-
-def _coincide(labels: sitk.Image, scan: sitk.Image) -> bool:
-    """Tell whether each voxel of the first lies on one of the second's, inside it or not."""
-    moved = np.linalg.inv(geometry.index_to_lps(scan)) @ geometry.index_to_lps(labels)
-    far = np.array([*labels.GetSize(), 1.0])
-    return bool((np.abs(moved - np.rint(moved)) @ far)[:3].max() <= _WHOLE)
-
-
-def _placed(path: Path, labels: sitk.Image, scan: Scan) -> sitk.Image:
-    outside = _outside(labels, scan.image)
-    if outside:
-        what = f"lies outside of the scan with {outside} of its voxels"
-        raise InputError(what, where=path, hint="Give the scan that it was drawn on")
-    placed: sitk.Image = sitk.Resample(
-        labels, scan.image, sitk.Transform(), sitk.sitkNearestNeighbor, 0, labels.GetPixelID()
-    )
-    return placed
-
-
-def _outside(labels: sitk.Image, scan: sitk.Image) -> int:
-    """Count the labelled voxels whose centre lies in no voxel of the scan, slice by slice."""
-    moved = np.linalg.inv(geometry.index_to_lps(scan)) @ geometry.index_to_lps(labels)
-    low, high = -0.5 - _WHOLE, np.array(scan.GetSize())[:, None] - 0.5 + _WHOLE
-    count = 0
-    for k, plane in enumerate(sitk.GetArrayViewFromImage(labels)):
-        j, i = np.nonzero(plane)
-        places = moved[:3] @ np.stack([i, j, np.full(len(i), k), np.ones(len(i))])
-        count += int(((places < low) | (places > high)).any(axis=0).sum())
-    return count
 
 
 def _segment(stored: Stored, number: int) -> Segment:

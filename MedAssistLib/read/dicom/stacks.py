@@ -7,21 +7,30 @@ or acquisition number, stay one stack.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from MedAssistLib.case import Evidence, Finding, Severity
-from MedAssistLib.read.dicom.frames import Frame
+from MedAssistLib.case import Finding
+from MedAssistLib.read.dicom.doubts import (
+    copies_finding,
+    disputed_finding,
+    duplicates_finding,
+    gap_finding,
+    ranks_finding,
+)
+from MedAssistLib.read.dicom.frames import Frame, moment
 from MedAssistLib.read.dicom.geometry import SAME_PLACE_MM, along_normal
-from MedAssistLib.read.dicom.oddities import duplicates_finding
+from MedAssistLib.read.dicom.parting import Parting, parting_of
 
 _BLOCK_GAP = 10
 _BESIDE_MM = 1.0
-_COMPLEX = {"M": "magnitude", "P": "phase", "R": "real", "I": "imaginary"}
+_PAIR_SHARE = 0.1
+_SAME_PLACE_SHARE = 0.01
+_SAME_PLACE_MOST_MM = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,16 +54,16 @@ def stacks_of(frames: Sequence[Frame]) -> list[Stack]:
     Args:
         frames: In any order.
     """
-    ordered = sorted(frames, key=_moment)
+    ordered = sorted(frames, key=moment)
     places = _places(ordered)
     copies = _exact_copies(places)
     if copies:
         ordered = [frame for frame in ordered if id(frame) not in copies]
         places = _places(ordered)
-    stacks = [block for stack in _apart(ordered, places) for block in _blocks(stack)]
+    stacks = [block for stack in _apart(places, Stack(())) for block in _blocks(stack)]
     if not copies:
         return stacks
-    found = duplicates_finding([frame for frame in frames if id(frame) in copies])
+    found = copies_finding([frame for frame in frames if id(frame) in copies])
     return [replace(stack, findings=(*stack.findings, found)) for stack in stacks]
 
 
@@ -62,8 +71,23 @@ def _places(frames: Sequence[Frame]) -> list[list[Frame]]:
     """Group frames by their place along the normal, the lowest first, keeping their order."""
     along = along_normal(frames)
     order = np.argsort(along, kind="stable")
-    starts = np.flatnonzero(np.diff(along[order], prepend=-np.inf) > SAME_PLACE_MM)
-    return [[frames[n] for n in sorted(part)] for part in np.split(order, starts[1:])]
+    steps = np.diff(along[order], prepend=-np.inf)
+    for tolerance in (_usual_step(steps[1:]) * _SAME_PLACE_SHARE, 0.0):
+        starts = np.flatnonzero(steps > min(max(tolerance, SAME_PLACE_MM), _SAME_PLACE_MOST_MM))
+        parts = np.split(order, starts[1:])
+        # Many small steps in a row are thin slices, not one place.
+        if all(np.ptp(along[part]) <= _SAME_PLACE_MOST_MM for part in parts):
+            break
+    return [[frames[n] for n in sorted(part)] for part in parts]
+
+
+def _usual_step(steps: npt.NDArray[np.float64]) -> float:
+    """Return the step that covers the middle of the way, however many tiny ones there are."""
+    if not len(steps):
+        return 0.0
+    ordered = np.sort(steps)
+    way = np.cumsum(ordered)
+    return float(ordered[np.searchsorted(way, way[-1] / 2.0)])
 
 
 def _exact_copies(places: Iterable[Sequence[Frame]]) -> set[int]:
@@ -79,65 +103,90 @@ def _exact_copies(places: Iterable[Sequence[Frame]]) -> set[int]:
     return copies
 
 
-def _apart(frames: Sequence[Frame], places: list[list[Frame]], label: str = "") -> list[Stack]:
-    """Split by whatever differs between frames in one place, until none is shared."""
+def _apart(places: list[list[Frame]], so_far: Stack) -> list[Stack]:
+    """Split by whatever differs between frames in one place, until none is shared.
+
+    Args:
+        places: Frames by their place.
+        so_far: How these were told from others, and what was odd in that.
+    """
     if max(len(place) for place in places) == 1:
-        return [Stack(tuple(place[0] for place in places), label)]
-    if _side_by_side(places):
-        return _by_value(frames, _position_name, _offset, label)
-    for name, key in _KEYS:
-        if _differs_within(places, key):
-            return _by_value(frames, name, key, label)
+        return [replace(so_far, frames=tuple(place[0] for place in places))]
+    parting = _side_by_side(places) or parting_of(places)
+    if parting is not None:
+        doubt = (disputed_finding(),) if parting.disputed else ()
+        return [
+            stack
+            for name, part in zip(parting.names, parting.parts, strict=True)
+            for stack in _apart(_places(sorted(part, key=moment)), _named(so_far, name, *doubt))
+        ]
     shared = Counter(len(place) for place in places)
     if shared[1] * 2 > len(places):
-        return [_without_duplicates(places, label)]
-    return _by_rank(places, label)
+        return [_without_duplicates(places, so_far)]
+    return _by_rank(places, so_far)
 
 
-def _side_by_side(places: Iterable[Sequence[Frame]]) -> bool:
-    """Tell whether frames of one plane lie beside each other rather than on each other."""
-    for place in places:
-        offsets = np.array([[f.position @ f.row, f.position @ f.column] for f in place])
-        if np.ptp(offsets, axis=0).max() > _BESIDE_MM:
-            return True
-    return False
+def _named(stack: Stack, name: str, *findings: Finding) -> Stack:
+    split = ", ".join(word for word in (stack.split, name) if word)
+    return replace(stack, split=split, findings=(*stack.findings, *findings))
 
 
-def _differs_within(places: Iterable[Sequence[Frame]], key: Callable[[Frame], Hashable]) -> bool:
-    return any(len({key(frame) for frame in place}) > 1 for place in places)
+def _side_by_side(places: Sequence[Sequence[Frame]]) -> Parting | None:
+    """Part frames of one plane that lie beside each other rather than on each other."""
+    frames = [frame for place in places for frame in place]
+    ends = np.cumsum([len(place) for place in places])[:-1]
+    axes = []
+    for axis in ("row", "column"):
+        direction = getattr(frames[0], axis)
+        offsets = np.array([frame.position @ direction for frame in frames])
+        apart = np.concatenate([np.diff(np.sort(part)) for part in np.split(offsets, ends)])
+        apart = apart[apart > _BESIDE_MM]
+        # Tilted stacks move sideways from place to place, but less than they lie apart.
+        limit = float(apart.min()) / 2.0 if len(apart) else np.inf
+        order = np.argsort(offsets, kind="stable")
+        cluster = np.empty(len(frames), dtype=np.int64)
+        cluster[order] = np.cumsum(np.diff(offsets[order], prepend=offsets[order[0]]) > limit)
+        axes.append(cluster)
+    found: dict[tuple[int, int], list[Frame]] = defaultdict(list)
+    for frame, row, column in zip(frames, *axes, strict=True):
+        found[int(row), int(column)].append(frame)
+    if len(found) == 1:
+        return None
+    names = tuple(f"position {number}" for number in range(1, len(found) + 1))
+    return Parting(names, tuple(tuple(found[key]) for key in sorted(found)))
 
 
-def _by_value(
-    frames: Sequence[Frame], name: Callable[[Any, int, Any], str], key: Any, label: str
-) -> list[Stack]:
-    parts: dict[Any, list[Frame]] = defaultdict(list)
-    for frame in frames:
-        parts[key(frame)].append(frame)
-    values = sorted(parts, key=lambda value: (value is not None, value))
-    found = []
-    for number, value in enumerate(values, 1):
-        part = parts[value]
-        joined = ", ".join(word for word in (label, name(value, number, values)) if word)
-        found += _apart(part, _places(part), joined)
-    return found
-
-
-def _by_rank(places: list[list[Frame]], label: str) -> list[Stack]:
+def _by_rank(places: list[list[Frame]], so_far: Stack) -> list[Stack]:
     """Take the first of each place, then the second and so on, in the order of time."""
-    most = max(len(place) for place in places)
+    counts = {len(place) for place in places}
+    doubt = () if len(counts) == 1 and _ranks_are_runs(places) else (ranks_finding(counts),)
     return [
-        Stack(
-            tuple(place[rank] for place in places if rank < len(place)),
-            ", ".join(word for word in (label, f"time point {rank + 1}") if word),
+        replace(
+            _named(so_far, f"time point {rank + 1}", *doubt),
+            frames=tuple(place[rank] for place in places if rank < len(place)),
         )
-        for rank in range(most)
+        for rank in range(max(counts))
     ]
 
 
-def _without_duplicates(places: list[list[Frame]], label: str) -> Stack:
-    kept = tuple(place[0] for place in places)
-    dropped = [frame for place in places for frame in place[1:]]
-    return Stack(kept, label, (duplicates_finding(dropped),))
+def _ranks_are_runs(places: Sequence[Sequence[Frame]]) -> bool:
+    """Tell whether time orders each place, or else each rank was numbered before the next."""
+    if all(len({moment(f)[:-2] for f in place}) == len(place) for place in places):
+        return True
+    ranks = [[frame.traits.instance for frame in rank] for rank in zip(*places, strict=True)]
+    return all(max(low) < min(high) for low, high in pairwise(ranks))
+
+
+def _without_duplicates(places: list[list[Frame]], so_far: Stack) -> Stack:
+    """Keep one frame of each place, of the kind that most have, and of these the first."""
+    kinds = Counter(frame.traits.kind for place in places for frame in place)
+    ranked = [sorted(place, key=lambda f: -kinds[f.traits.kind]) for place in places]
+    found = duplicates_finding([place for place in ranked if len(place) > 1])
+    return replace(
+        so_far,
+        frames=tuple(place[0] for place in ranked),
+        findings=(*so_far.findings, found),
+    )
 
 
 def _blocks(stack: Stack) -> list[Stack]:
@@ -145,63 +194,16 @@ def _blocks(stack: Stack) -> list[Stack]:
     if len(stack.frames) < 3:
         return [stack]
     steps = np.diff(along_normal(stack.frames))
-    cuts = np.flatnonzero(steps > _BLOCK_GAP * np.median(steps)) + 1
+    # Slices nearer than a fraction of a pixel are pairs, and their distance no usual step.
+    real = np.sort(steps[steps > _PAIR_SHARE * min(stack.frames[0].spacing)])
+    # Of two steps the smaller is the usual one.
+    usual = real[(len(real) - 1) // 2] if len(real) else np.inf
+    cuts = np.flatnonzero(steps > _BLOCK_GAP * usual) + 1
     if not len(cuts):
         return [stack]
     edges = [0, *(int(cut) for cut in cuts), len(stack.frames)]
-    findings = (*stack.findings, _gap_finding(float(steps.max())))
+    found = gap_finding(float(steps.max()))
     return [
-        Stack(
-            stack.frames[start:stop],
-            ", ".join(word for word in (stack.split, f"block {number}") if word),
-            findings,
-        )
+        replace(_named(stack, f"block {number}", found), frames=stack.frames[start:stop])
         for number, (start, stop) in enumerate(pairwise(edges), 1)
     ]
-
-
-def _gap_finding(widest: float) -> Finding:
-    return Finding(
-        rule="scan.gap",
-        severity=Severity.REVIEW,
-        title=f"The series has a gap of {widest:.1f} mm; the parts are volumes of their own.",
-        explanation="Nothing can be interpolated across so wide a gap. Slices may be missing.",
-        evidence=(Evidence(quantity="gap", measured=widest, expected="0", unit="mm"),),
-    )
-
-
-def _moment(frame: Frame) -> tuple[Any, ...]:
-    """Return what orders frames in time; what the file does not say sorts first."""
-    traits = frame.traits
-    numbers = (traits.temporal, traits.acquisition, traits.trigger_ms)
-    known = tuple(-1.0 if number is None else number for number in numbers)
-    return (*known, traits.moment, traits.instance, str(frame.header.path))
-
-
-def _offset(frame: Frame) -> tuple[int, int]:
-    """Return where a frame lies within its plane, in whole millimetres."""
-    return round(float(frame.position @ frame.row)), round(float(frame.position @ frame.column))
-
-
-def _position_name(_value: tuple[int, int], number: int, _values: Sequence[Any]) -> str:
-    return f"position {number}"
-
-
-def _kind_name(value: tuple[str, ...], number: int, values: Sequence[tuple[str, ...]]) -> str:
-    common = set.intersection(*(set(other) for other in values))
-    words = [_COMPLEX.get(word, word.lower()) for word in value if word not in common]
-    return " ".join(dict.fromkeys(words)) or f"type {number}"
-
-
-def _b_value_name(value: float | None) -> str:
-    return "no b-value" if value is None else f"b = {value:g} s/mm²"
-
-
-_KEYS: tuple[tuple[Callable[[Any, int, Any], str], Callable[[Frame], Any]], ...] = (
-    (_kind_name, lambda frame: frame.traits.kind),
-    (lambda _value, number, _values: f"echo {number}", lambda frame: frame.traits.echo_ms),
-    (lambda v, _number, _values: f"inversion {v or 0:g} ms", lambda f: f.traits.inversion_ms),
-    (lambda value, _number, _values: _b_value_name(value), lambda frame: frame.traits.b_value),
-    (lambda _value, number, _values: f"direction {number}", lambda f: f.traits.direction),
-    (lambda _value, number, _values: f"time point {number}", lambda f: f.traits.temporal),
-)

@@ -6,6 +6,7 @@ After the vendor-neutral pseudo-code of the RSNA's Quantitative Imaging Biomarke
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,6 +20,15 @@ from MedAssistLib.read.dicom.headers import PARSE_ERRORS
 SUV_UNIT = "g/ml"
 
 _STORED_UNITS = {"BQML": "Bq/ml", "CNTS": "counts", "GML": SUV_UNIT}
+_ZONE = re.compile(r"[+-]\d{4}$")
+_BODY_WEIGHT = "BW"
+_SUV_TYPES = {
+    "BSA": "body surface",
+    "IBW": "ideal body weight",
+    "LBM": "lean body mass",
+    "LBMJAMES128": "lean body mass",
+    "LBMJANMA": "lean body mass",
+}
 _LEAST_DOSE_BQ = 1e5
 _MOST_WEIGHT_KG = 500.0
 _LONGEST_WAIT_S = 24 * 3600.0
@@ -52,7 +62,17 @@ def uptake(frames: Sequence[Frame]) -> Uptake:
     header = frames[0].header
     stored = header.text("Units").upper()
     unit = _STORED_UNITS.get(stored, stored)
+    others = {frame.header.text("Units").upper() for frame in frames} - {stored}
+    if others:
+        names = " and ".join(sorted(_STORED_UNITS.get(u, u) or "not given" for u in others))
+        reason = f"some slices are {unit or 'not given'} and others {names}"
+        return Uptake(tuple(frames), "", (_kept_finding("in different units", reason),))
     if stored == "GML":
+        kinds = {frame.header.text("SUVType").upper() for frame in frames} - {"", _BODY_WEIGHT}
+        if kinds:
+            kind = " and ".join(sorted({_SUV_TYPES.get(kind, kind) for kind in kinds}))
+            return Uptake(tuple(frames), f"{unit} ({kind})", (_other_finding(kind),))
+        # By body weight if it does not say (PS3.3 C.8.9.1.1.3).
         return Uptake(tuple(frames), unit, ())
     try:
         factor = _factor(frames, stored)
@@ -116,6 +136,9 @@ def _waited(frames: Sequence[Frame], injection: Dataset) -> float:
     if began > first:
         raise _UnknownError("the series was made after the scan, whose start it does not tell")
     stated = str(injection.get("RadiopharmaceuticalStartDateTime", "") or "")
+    zone = _ZONE.search(stated)
+    if zone and zone[0] != header.text("TimezoneOffsetFromUTC"):
+        raise _UnknownError("the injection's time zone is not known to be the scan's")
     day_time = str(injection.get("RadiopharmaceuticalStartTime", "") or "")
     injected = _time(stated or (date + day_time if day_time else ""), "time of the injection")
     waited = (began - injected).total_seconds()
@@ -146,6 +169,15 @@ def _suv_finding(factor: float, unit: str) -> Finding:
         explanation="From the patient's weight, the injected dose and its decay, as the file "
         "gives them.",
         evidence=(Evidence(quantity="SUV factor", measured=factor, expected="", unit="1"),),
+    )
+
+
+def _other_finding(kind: str) -> Finding:
+    return Finding(
+        rule="scan.other-suv",
+        severity=Severity.REVIEW,
+        title=f"Values are SUV by {kind}, not by body weight.",
+        explanation="Thresholds and models that expect SUV by body weight do not fit this scan.",
     )
 
 

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from MedAssistLib.case import Finding, Severity
 from MedAssistLib.errors import InputError
 from MedAssistLib.progress import Progress
 from MedAssistLib.read.dicom import kinds
 from MedAssistLib.read.dicom.classic import classic_frame
 from MedAssistLib.read.dicom.describe import description
+from MedAssistLib.read.dicom.doubts import left_out_finding
 from MedAssistLib.read.dicom.enhanced import enhanced_frames
 from MedAssistLib.read.dicom.found import Found, Other, Refused, Volume
 from MedAssistLib.read.dicom.frames import DamagedError, Frame, NoPlaceError
 from MedAssistLib.read.dicom.geometry import grid_of
+from MedAssistLib.read.dicom.grouping import grouped, series_of
 from MedAssistLib.read.dicom.headers import PARSE_ERRORS, Header, read_header
+from MedAssistLib.read.dicom.meaning import meaning_of
 from MedAssistLib.read.dicom.pixels import encoding_of
 from MedAssistLib.read.dicom.stacks import Stack, stacks_of
-from MedAssistLib.read.dicom.suv import uptake
 
-_TURNED = 5e-4
-_SPACING_TOLERANCE = 1e-4
 _READERS = 4
 _AT_ONCE = 256
+_LEFT_OUT = (kinds.SINGLE, kinds.NO_PLACE)
+_THINNEST_SHARE = 0.01
 
 
 def find_volumes(files: Sequence[Path], progress: Progress) -> Found:
@@ -42,7 +41,7 @@ def find_volumes(files: Sequence[Path], progress: Progress) -> Found:
     Raises:
         CancelledError: If the user asked to stop.
     """
-    others: list[Other] = []
+    others: list[tuple[Header, str]] = []
     refused: list[Refused] = []
     frames: list[Frame] = []
     with warnings.catch_warnings():
@@ -51,8 +50,9 @@ def find_volumes(files: Sequence[Path], progress: Progress) -> Found:
             if isinstance(read, Refused):
                 refused.append(read)
                 continue
-            kind = kinds.other_kind(read)
+            kind = ""
             try:
+                kind = kinds.other_kind(read)
                 found = [] if kind else _frames_of(read)
                 _require_whole(read, found)
                 frames += found
@@ -61,10 +61,24 @@ def find_volumes(files: Sequence[Path], progress: Progress) -> Found:
             except DamagedError as error:
                 refused.append(Refused(read.path, str(error)))
             if kind:
-                others.append(_other(read, kind))
+                others.append((read, kind))
         volumes, lone = _volumes(frames)
-    others += [_other(frame.header, kinds.SINGLE) for frame in lone]
-    return Found(tuple(volumes), tuple(dict.fromkeys(others)), tuple(refused))
+    others += [(frame.header, kinds.SINGLE) for frame in lone]
+    listed = dict.fromkeys(_other(header, kind) for header, kind in others)
+    return Found(tuple(_with_left_out(volumes, others)), tuple(listed), tuple(refused))
+
+
+def _with_left_out(
+    volumes: Sequence[Volume], others: Sequence[tuple[Header, str]]
+) -> Iterator[Volume]:
+    """Say with each volume how many images of its series are in none."""
+    kept = {path for volume in volumes for path in volume.paths}
+    left = {h.path: series_of(h) for h, kind in others if kind in _LEFT_OUT and h.path not in kept}
+    counts = Counter(left.values())
+    for volume in volumes:
+        count = counts[series_of(volume.frames[0].header)]
+        found = (left_out_finding(count),) if count else ()
+        yield replace(volume, findings=(*volume.findings, *found))
 
 
 def _headers(files: Sequence[Path], progress: Progress) -> Iterator[Header | Refused]:
@@ -128,9 +142,9 @@ def _volumes(frames: Sequence[Frame]) -> tuple[list[Volume], list[Frame]]:
     """Return the volumes, ordered by series number, and the frames that stand alone."""
     made: list[tuple[Volume, int]] = []
     lone: list[Frame] = []
-    for group in _grouped(frames):
+    for group in grouped(frames):
         for stack in stacks_of(group):
-            if len(stack.frames) < 2 or min(stack.frames[0].size) < 2:
+            if not _makes_volume(stack):
                 lone += stack.frames
             else:
                 made.append((_volume(stack), len(made)))
@@ -143,44 +157,20 @@ def _rank(volume: Volume) -> tuple[bool, int, str]:
     return number is None, number or 0, volume.series_uid
 
 
-def _grouped(frames: Sequence[Frame]) -> list[list[Frame]]:
-    """Group frames that may make a volume: of one series, size, orientation and pixel spacing."""
-    groups: dict[Hashable, list[tuple[Frame, list[Frame]]]] = defaultdict(list)
-    for frame in frames:
-        alike = groups[_series_key(frame)]
-        for first, members in alike:
-            if _in_line(first, frame):
-                members.append(frame)
-                break
-        else:
-            alike.append((frame, [frame]))
-    return [members for alike in groups.values() for _, members in alike]
-
-
-def _series_key(frame: Frame) -> Hashable:
-    header = frame.header
-    uid = header.text("SeriesInstanceUID")
-    # Without a series UID the folder has to say what belongs together.
-    series = (uid, "") if uid else (header.text("StudyInstanceUID"), str(header.path.parent))
-    words = ("Modality", "SeriesNumber", "FrameOfReferenceUID", "SamplesPerPixel", "SOPClassUID")
-    return series, *(header.text(word) for word in words), frame.size, frame.traits.stack
-
-
-def _in_line(first: Frame, other: Frame) -> bool:
-    turned = max(np.abs(first.row - other.row).max(), np.abs(first.column - other.column).max())
-    near = np.allclose(first.spacing, other.spacing, rtol=_SPACING_TOLERANCE, atol=0.0)
-    return bool(turned <= _TURNED and near)
+def _makes_volume(stack: Stack) -> bool:
+    """Tell whether there are two slices at least, and not all of them in nearly one place."""
+    first, last = stack.frames[0], stack.frames[-1]
+    if len(stack.frames) < 2 or min(first.size) < 2:
+        return False
+    step = float((last.position - first.position) @ first.normal) / (len(stack.frames) - 1)
+    return step >= _THINNEST_SHARE * min(first.spacing)
 
 
 def _volume(stack: Stack) -> Volume:
     header = stack.frames[0].header
     grid, findings = grid_of(stack.frames)
     modality = header.text("Modality")
-    frames, unit = stack.frames, "HU" if modality == "CT" else ""
-    if modality == "PT":
-        found = uptake(stack.frames)
-        frames, unit, findings = found.frames, found.unit, (*findings, *found.findings)
-    findings += _shown_findings(header)
+    meaning = meaning_of(stack.frames)
     number = header.number("SeriesNumber")
     return Volume(
         series_uid=header.text("SeriesInstanceUID"),
@@ -190,39 +180,14 @@ def _volume(stack: Stack) -> Volume:
         size=grid.size,
         spacing=grid.spacing,
         slices=len(stack.frames),
-        findings=stack.findings + findings,
+        findings=stack.findings + findings + meaning.findings,
         split=stack.split,
         paths=tuple(dict.fromkeys(frame.header.path for frame in stack.frames)),
         sop_class=header.text("SOPClassUID"),
-        frames=frames,
+        frames=meaning.frames,
         grid=grid,
-        unit=unit,
+        unit=meaning.unit,
     )
-
-
-def _shown_findings(header: Header) -> tuple[Finding, ...]:
-    """Say what was done to values that are colours, or shown white where they are low."""
-    encoding = encoding_of(header)
-    found = []
-    if encoding.colour:
-        found.append(
-            Finding(
-                rule="scan.colour",
-                severity=Severity.REVIEW,
-                title="The images are in colour; their brightness was taken.",
-                explanation="Colours may stand for measured values, which brightness is not.",
-            )
-        )
-    if encoding.inverted:
-        found.append(
-            Finding(
-                rule="scan.inverted",
-                severity=Severity.INFO,
-                title="The images are stored with low values bright; they were inverted.",
-                explanation="So bright is high, as in other scans (MONOCHROME1).",
-            )
-        )
-    return tuple(found)
 
 
 def _told_apart(volumes: list[Volume]) -> list[Volume]:
