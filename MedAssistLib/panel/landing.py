@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from MedAssistLib import terminology
 from MedAssistLib.case import Code, Measurement, Scan, Segment
 from MedAssistLib.panel.handover import grid_at
 from MedAssistLib.panel.tables import add_measurements
@@ -86,11 +85,7 @@ def land_found(
 ) -> vtkMRMLSegmentationNode:
     """Put a segmentation, its surfaces and its measurements beside the volume, and show it."""
     scene.SaveStateForUndo()
-    node = add_labelmap(scene, found.labels, volume)
-    if found.surfaces:  # so that Slicer need not make them
-        names = terminology.segment_ids(found.labels.segments)
-        for name, surface in zip(names, found.surfaces, strict=True):
-            node.GetSegmentation().GetSegment(name).AddRepresentation("Closed surface", surface)
+    node = add_labelmap(scene, found.labels, volume, found.surfaces)
     show(scene, node, volume)
     if found.measurements:
         table = add_measurements(scene, found.measurements, f"{node.GetName()} measurements")
