@@ -163,7 +163,7 @@ def test_a_yaml_bomb_is_refused_in_no_time(tmp_path: Path) -> None:
     (folder / "configs" / "inference.json").unlink()
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
-    (folder / "configs" / "inference.yaml").write_text("\n".join([*lines, "inferer: *a11"]))
+    (folder / "configs" / "inference.yaml").write_text("\n".join([*lines, "preprocessing: *a11"]))
     with pytest.raises(ModelError, match="too many"):
         describe(folder)
 
