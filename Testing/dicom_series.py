@@ -23,6 +23,10 @@ from MedAssistLib.progress import Progress
 from MedAssistLib.read.dicom import Found, find_volumes, load_volume
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+STORED = np.random.default_rng(11).integers(-1000, 3000, (4, 12, 16)).astype(np.int16)
+"""Values of four slices, axes (k, j, i)."""
+ZS = [(-10.0, 20.0, z) for z in (0, 2, 4, 6)]
+"""Positions of four axial slices."""
 
 Change = Callable[[int, Dataset], None]
 

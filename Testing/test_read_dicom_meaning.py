@@ -13,11 +13,19 @@ from pydicom.sequence import Sequence as Items
 
 from MedAssistLib.progress import Progress
 from MedAssistLib.read.dicom import load_volume
-from Testing.dicom_series import Change, found_in, loaded, pixels, rules, up, write_series
+from Testing.dicom_series import (
+    STORED,
+    ZS,
+    Change,
+    found_in,
+    loaded,
+    pixels,
+    rules,
+    up,
+    write_series,
+)
 
 RNG = np.random.default_rng(12)
-STORED = RNG.integers(-1000, 3000, (4, 12, 16)).astype(np.int16)
-ZS = up([0, 2, 4, 6])
 
 
 def _setting(**values: object) -> Change:

@@ -18,7 +18,7 @@ from MedAssistLib.models import find
 from MedAssistLib.read import read_segmentation
 from MedAssistLib.segment import SegmentOptions, segment, segment_in_detail
 from MedAssistLib.worker.cache import ModelCache
-from Testing import nnunet_models, orientations
+from Testing import nnunet_models, orientations, tiny_models
 
 
 @pytest.fixture(scope="module")
@@ -29,15 +29,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def ct() -> Scan:
-    """Smooth blobs of 2 × 1.4 × 1.2 mm, oblique."""
-    noise = np.random.default_rng(3).normal(0.0, 1.0, (22, 34, 30)).astype(np.float32)
-    image = sitk.DiscreteGaussian(sitk.GetImageFromArray(noise), 4.0) * 3000.0
-    image.SetSpacing((1.2, 1.4, 2.0))
-    image.SetOrigin((-20.0, 31.5, 7.25))
-    turn = sitk.Euler3DTransform()
-    turn.SetRotation(0.1, -0.15, 0.2)
-    image.SetDirection(turn.GetMatrix())
-    return Scan(image=image, modality="CT", name="blobs")
+    return tiny_models.blobs((22, 34, 30), sigma=4.0, height=3000.0, seed=3)
 
 
 def test_all_48_ways_to_store_an_oblique_scan_give_the_same_answer(model: str, ct: Scan) -> None:

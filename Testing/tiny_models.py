@@ -79,3 +79,22 @@ def scan(
     image.SetSpacing(tuple(spacing))
     image.SetOrigin((-11.5, 7.25, 40.0))
     return Scan(image=image, modality="CT")
+
+
+def blobs(size: Sequence[int], *, sigma: float, height: float, seed: int) -> Scan:
+    """Return an oblique CT of smooth blobs, of 1.2 × 1.4 × 2 mm along (i, j, k).
+
+    Args:
+        size: Voxels along (k, j, i).
+        sigma: How smooth, in voxels.
+        height: What the noise is multiplied with after smoothing.
+        seed: Of the noise.
+    """
+    noise = np.random.default_rng(seed).normal(0.0, 1.0, size).astype(np.float32)
+    image = sitk.DiscreteGaussian(sitk.GetImageFromArray(noise), sigma) * height
+    image.SetSpacing((1.2, 1.4, 2.0))
+    image.SetOrigin((-20.0, 31.5, 7.25))
+    turn = sitk.Euler3DTransform()
+    turn.SetRotation(0.1, -0.15, 0.2)
+    image.SetDirection(turn.GetMatrix())
+    return Scan(image=image, modality="CT", name="blobs")
