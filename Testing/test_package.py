@@ -34,7 +34,8 @@ FLOORS = [
     {"read", "enhance", "measure"},
     {"models"},
     {"segment"},
-    {"export"},
+    {"train"},
+    {"check", "export"},
     {"cli", "panel", "scene", "worker", "__main__"},
 ]
 ALLOWED_PARTS = {

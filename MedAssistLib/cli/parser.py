@@ -14,6 +14,8 @@ _COMMANDS = {
     "enhance": "even out and denoise a scan",
     "segment": "find structures with a model",
     "measure": "measure the structures of a segmentation",
+    "evaluate": "compare segmentations with a reference: Dice, surface distances, volumes",
+    "train": "learn from labelled cases: from a data set to a model",
     "export": "write a case for other programs: segmentation, scene, table, report",
     "render": "write pictures: slices or 3D",
     "models": "list the models and show their cards",
