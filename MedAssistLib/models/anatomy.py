@@ -30,6 +30,8 @@ _MODIFIERS = {
     "anterior": Code("255549009", "SCT", "Anterior"),
     "posterior": Code("255551008", "SCT", "Posterior"),
 }
+SIDES = (_MODIFIERS["left"], _MODIFIERS["right"])
+"""The codes of left and right structures."""
 _SHORT = {"l": "left", "r": "right", "lt": "left", "rt": "right"}
 # A capital after the first letter, or a digit, as in "GTVp" and "T12".
 _ABBREVIATION = re.compile(r".+[A-Z]|[0-9]")

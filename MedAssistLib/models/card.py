@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from MedAssistLib.case import Code, Segment
 from MedAssistLib.errors import MedAssistError, ModelError
+from MedAssistLib.files import write_text
 
 CARD_NAME = "model.json"
 SHIPPED = Path(__file__).parent / "cards"
 """Folder of the cards that come with MedAssist."""
+
+_TEXTS = (
+    "name",
+    "title",
+    "version",
+    "format",
+    "licence",
+    "source",
+    "intended_use",
+    "training_data",
+    "accuracy",
+    "modality",
+    "orientation",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +93,9 @@ class ModelCard:
         folder: Where the card was read from.
         spacing: Voxel size that the network works at, mm along i, j, k; 0 along an axis where it
             is the scan's own; empty if the model does not say.
+        training: How it was trained by MedAssist: versions, plan, data; empty for other models.
+        measured: How well it does on cases held out, by structure and case, and what the checks
+            need to know of its doubts; empty if nobody measured it so.
         trusted: The user said that the weights may run the programs that they hold. Never read
             from a file.
     """
@@ -102,6 +120,8 @@ class ModelCard:
     postprocessing: PostProcessing
     folder: Path
     spacing: tuple[float, ...] = ()
+    training: Mapping[str, Any] = field(default_factory=dict)
+    measured: Mapping[str, Any] = field(default_factory=dict)
     trusted: bool = False
 
 
@@ -128,22 +148,7 @@ def read_card(folder: Path) -> ModelCard:
 
 
 def _card(fields: dict[str, Any], folder: Path) -> ModelCard:
-    texts: dict[str, Any] = {
-        name: str(fields[name])
-        for name in (
-            "name",
-            "title",
-            "version",
-            "format",
-            "licence",
-            "source",
-            "intended_use",
-            "training_data",
-            "accuracy",
-            "modality",
-            "orientation",
-        )
-    }
+    texts: dict[str, Any] = {name: str(fields[name]) for name in _TEXTS}
     return ModelCard(
         **texts,
         channels=tuple(fields["channels"]),
@@ -155,7 +160,42 @@ def _card(fields: dict[str, Any], folder: Path) -> ModelCard:
         postprocessing=_after(fields.get("postprocessing", {})),
         folder=folder,
         spacing=tuple(fields.get("spacing", ())),
+        training=dict(fields.get("training", {})),
+        measured=dict(fields.get("measured", {})),
     )
+
+
+def write_card(card: ModelCard) -> Path:
+    """Write the card into its folder, in one step.
+
+    Returns:
+        The file.
+
+    Raises:
+        ResourceError: If it cannot be written.
+    """
+    fields: dict[str, Any] = {name: getattr(card, name) for name in _TEXTS}
+    fields |= {
+        "channels": list(card.channels),
+        "spacing": list(card.spacing),
+        "segments": [_without_empty(asdict(segment)) for segment in card.segments],
+        "weights": {
+            "package": card.package,
+            "files": {role: asdict(entry) for role, entry in card.weights.items()},
+        },
+        "architecture": dict(card.architecture),
+        "intensity": dict(card.intensity),
+        "postprocessing": asdict(card.postprocessing),
+        "training": dict(card.training),
+        "measured": dict(card.measured),
+    }
+    path = card.folder / CARD_NAME
+    write_text(path, json.dumps(fields, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    return path
+
+
+def _without_empty(entry: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in entry.items() if value is not None}
 
 
 def _after(entry: dict[str, Any]) -> PostProcessing:

@@ -6,6 +6,7 @@ arXiv:2404.09556), which names them PlainConvUNet and ResidualEncoderUNet.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -108,17 +109,23 @@ class _Decoder(nn.Module):
             mix = Step(2 * beside, beside, shape.kernels[-step - 1], layers.ones)
             self.transpconvs.append(layers.upsampling(below, beside, shape.strides[-step]))
             self.stages.append(ConvStack(layers, count, mix))
-            # The heads of the coarser stages served training only; their weights must have a place.
+            # The heads of the coarser stages serve training only.
             head = replace(layers, bias=True)
             self.seg_layers.append(head.convolution(layers.pointwise(beside, shape.outputs)))
 
     def forward(self, skips: list[torch.Tensor]) -> torch.Tensor:
+        for x in self.features(skips):  # noqa: B007 - only the last one is wanted
+            pass
+        scores: torch.Tensor = self.seg_layers[-1](x)
+        return scores
+
+    def features(self, skips: list[torch.Tensor]) -> Iterator[torch.Tensor]:
+        """Give what each stage finds, the coarsest first."""
         x = skips.pop()
         for upsample, stage in zip(self.transpconvs, self.stages, strict=True):
             # Skips are taken off the list, so that each is freed as soon as it was used.
             x = stage(torch.cat((upsample(x), skips.pop()), 1))
-        scores: torch.Tensor = self.seg_layers[-1](x)
-        return scores
+            yield x
 
 
 class UNet(nn.Module):
@@ -138,3 +145,12 @@ class UNet(nn.Module):
         """Map patches (batch, inputs, *patch) to scores (batch, outputs, *patch)."""
         scores: torch.Tensor = self.decoder(self.encoder(x))
         return scores
+
+    def all_scores(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Map patches to the scores of each stage of the decoder, the full resolution first.
+
+        For training with deep supervision; :meth:`forward` gives the first of them.
+        """
+        found = self.decoder.features(self.encoder(x))
+        scores = [head(each) for head, each in zip(self.decoder.seg_layers, found, strict=True)]
+        return scores[::-1]

@@ -1,0 +1,129 @@
+"""How a network is trained: made from the data, saved as JSON, readable and editable."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+from MedAssistLib import files
+from MedAssistLib.errors import InputError
+from MedAssistLib.models.plan import Normalisation, Scheme
+from MedAssistLib.train.augment import Augmentation, Size
+
+Kind = TypeVar("Kind")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainPlan:
+    """How a network is trained; axes are (k, j, i) of the turned scan.
+
+    Attributes:
+        orientation: Directions that the axes i, j, k are turned to, such as ``"RAS"``.
+        spacing: mm of the network's grid.
+        crop_to_nonzero: Scans are cropped to the box of the voxels that are not zero.
+        normalisation: Of each channel.
+        network: The network's class.
+        arguments: The arguments of that class.
+        patch: Voxels of a patch.
+        window: Voxels that the trained network is given at a time.
+        batch: Patches of a batch.
+        foreground: Share of the patches that lie about a voxel of some structure.
+        augmentation: How patches are moved and varied.
+        learning_rate: The greatest, of the convolutions within the network, which Muon trains.
+        other_rate: The greatest, of all other weights, which AdamW trains (Loshchilov and Hutter
+            2019, arXiv:1711.05101).
+        weight_decay: Of both.
+        mean_weights: How much of the running mean of the weights stays at each step.
+        supervised: Resolutions of the decoder that are supervised, from the finest.
+        steps: Steps of an epoch, after each of which a checkpoint is written.
+        epochs: Epochs of a training without a time limit.
+    """
+
+    orientation: str
+    spacing: tuple[float, float, float]
+    crop_to_nonzero: bool
+    normalisation: tuple[Normalisation, ...]
+    network: str
+    arguments: Mapping[str, Any]
+    patch: Size
+    window: Size
+    batch: int
+    foreground: float
+    augmentation: Augmentation
+    learning_rate: float
+    other_rate: float
+    weight_decay: float
+    mean_weights: float
+    supervised: int
+    steps: int
+    epochs: int
+
+    def __post_init__(self) -> None:
+        whole = {"batch": self.batch, "steps": self.steps, "epochs": self.epochs}
+        for name, value in whole.items():
+            _require(value >= 1, f"{name} is {value}, not above 0")
+        _require(self.supervised >= 1, f"supervised is {self.supervised}, not above 0")
+        _require(len(self.patch) == 3 and min(self.patch) >= 1, f"patch is {self.patch}")
+        _require(len(self.window) == 3 and min(self.window) >= 1, f"window is {self.window}")
+        _require(len(self.spacing) == 3 and min(self.spacing) > 0, f"spacing is {self.spacing}")
+        _require(0.0 <= self.foreground <= 1.0, f"foreground is {self.foreground}")
+        _require(0.0 <= self.mean_weights < 1.0, f"mean_weights is {self.mean_weights}")
+        _require(0.0 < self.learning_rate < 1.0, f"learning_rate is {self.learning_rate}")
+        _require(0.0 < self.other_rate < 1.0, f"other_rate is {self.other_rate}")
+
+
+def write_plan(path: Path, plan: TrainPlan) -> None:
+    """Write a plan as JSON.
+
+    Raises:
+        ResourceError: If it cannot be written.
+    """
+    files.write_text(path, json.dumps(asdict(plan), indent=1) + "\n")
+
+
+def read_plan(path: Path) -> TrainPlan:
+    """Read a plan that :func:`write_plan` wrote and somebody may have edited.
+
+    Raises:
+        InputError: If it is missing, no JSON, or has an entry that is unknown or makes no sense.
+    """
+    with files.readable(path) as stream:
+        try:
+            return _made(TrainPlan, json.load(stream), "the plan")
+        except (TypeError, ValueError, AttributeError) as error:
+            hint = "Correct it, or delete it to have it made anew"
+            raise InputError(
+                f"is no plan of a training ({error})", where=path, hint=hint
+            ) from error
+
+
+def _made(kind: type[Kind], given: Mapping[str, Any], what: str) -> Kind:
+    """Make a dataclass, and those within it, from the entries of a JSON object."""
+    hints = get_type_hints(kind)
+    known = [each.name for each in fields(kind)]  # type: ignore[arg-type]
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            raise ValueError(
+                f'{what} has the unknown entry "{name}"' + f', not "{near[0]}"' * bool(near)
+            )
+    return kind(**{name: _value(hints[name], value, name) for name, value in given.items()})
+
+
+def _value(kind: Any, value: Any, name: str) -> Any:
+    if name == "normalisation":
+        return tuple(_made(Normalisation, entry, name) for entry in value)
+    if name == "scheme":
+        return Scheme(value)
+    if isinstance(kind, type) and is_dataclass(kind):
+        return _made(kind, value, name)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _require(condition: bool, what: str) -> None:
+    if not condition:
+        raise ValueError(what)
