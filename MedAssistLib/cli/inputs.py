@@ -97,7 +97,8 @@ def _read(paths: list[str], arguments: argparse.Namespace, progress: Progress) -
     from MedAssistLib.files import require_writable
     from MedAssistLib.read import read_scan
 
-    outputs = [p for p in (arguments.output, getattr(arguments, "probabilities", None)) if p]
+    besides = [getattr(arguments, name, None) for name in ("probabilities", "provenance")]
+    outputs = [path for path in (arguments.output, *besides) if path]
     others = [getattr(arguments, name, None) for name in ("segmentation", "roi_mask")]
     _require_apart(outputs, [*paths, *(name for name in others if name)])
     for path in outputs:

@@ -18,6 +18,7 @@ _COMMANDS = {
     "train": "learn from labelled cases: from a data set to a model",
     "export": "write a case for other programs: segmentation, scene, table, report",
     "render": "write pictures: slices or 3D",
+    "deidentify": "write copies of scans that say nothing about the patient",
     "models": "list the models and show their cards",
     "demo": "do all of it on a real head scan",
 }

@@ -3,57 +3,112 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from MedAssistLib.case import Case
 from MedAssistLib.cli.commands import Outcome
 from MedAssistLib.cli.inputs import add_output, add_scan, add_segmentation, read_case
+from MedAssistLib.errors import UsageError
 from MedAssistLib.export import formats
 from MedAssistLib.progress import Progress
 
+if TYPE_CHECKING:
+    from MedAssistLib.export.provenance import Provenance
+
 _SCENE = ".mrb"
+_KINDS = (
+    *formats.SEGMENTATION_FORMATS,
+    *formats.MEASUREMENT_FORMATS,
+    *formats.MESH_FORMATS,
+    *formats.REPORT_FORMATS,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_scan(parser)
     add_segmentation(parser, required=True)
-    kinds = ", ".join((*formats.SEGMENTATION_FORMATS, *formats.MEASUREMENT_FORMATS, ".html"))
+    kinds = ", ".join(_KINDS)
     add_output(parser, f"the suffix picks the format: {kinds} or {_SCENE} (a scene for 3D Slicer)")
+    meshes = parser.add_argument_group("meshes")
+    meshes.add_argument(
+        "--space",
+        choices=("LPS", "RAS"),
+        help="x and y grow to the patient's left and back (LPS, the default) or right and front",
+    )
+    meshes.add_argument("--separate", action="store_true", help="one file for each structure")
+    traces = parser.add_argument_group("where it comes from")
+    traces.add_argument(
+        "--model", default="", help="name or folder of the model that made the segmentation"
+    )
+    traces.add_argument(
+        "--provenance",
+        type=Path,
+        metavar="FILE",
+        help="also write, as JSON, hashes of inputs and outputs, versions, options and the model",
+    )
 
 
 def run(arguments: argparse.Namespace, progress: Progress) -> Outcome:
     """Read, measure, write."""
-    write = case_writer(arguments.output)
+    suffix = formats.suffix_of(arguments.output, (*_KINDS, _SCENE))
+    if (arguments.space or arguments.separate) and suffix not in formats.MESH_FORMATS:
+        hint = f"Leave them away, or write {', '.join(formats.MESH_FORMATS)}"
+        raise UsageError("--space and --separate are for meshes", hint=hint)
     case = read_case(arguments, progress.part("Reading", 0.0, 0.5))
-    progress.part("Writing", 0.5, 1.0).update(0.0)
-    write(case)
-    return Outcome(f"wrote {arguments.output}", {"output": str(arguments.output)})
+    made = _trace(case, arguments, suffix, progress.part("Hashing", 0.5, 0.6))
+    progress.part("Writing", 0.6, 1.0).update(0.0)
+    outputs = _write(case, arguments, suffix, made)
+    if made and arguments.provenance:
+        from MedAssistLib.export.provenance import write_provenance
+
+        write_provenance(made, outputs, arguments.provenance)
+        outputs = [*outputs, arguments.provenance]
+    text = "\n".join(f"wrote {path}" for path in outputs)
+    return Outcome(text, {"outputs": [str(path) for path in outputs]})
 
 
-def case_writer(path: Path) -> Callable[[Case], None]:
-    """Return what writes a case to ``path``.
+def _trace(
+    case: Case, arguments: argparse.Namespace, suffix: str, progress: Progress
+) -> Provenance | None:
+    """Return how the case was made, if a report or a file shall tell it."""
+    if not arguments.provenance and suffix not in formats.REPORT_FORMATS:
+        return None
+    from MedAssistLib.export.provenance import source_of_scan, source_of_segmentation, trace
+    from MedAssistLib.models import find
 
-    Raises:
-        UsageError: If the suffix is that of no format.
-    """
-    labels, numbers, report = (
-        formats.SEGMENTATION_FORMATS,
-        formats.MEASUREMENT_FORMATS,
-        formats.REPORT_FORMATS,
-    )
-    suffix = formats.suffix_of(path, (*labels, *numbers, *report, _SCENE))
-    if suffix == _SCENE:
-        return lambda case: _write_scene(case, path)
-    if suffix in labels:
-        return lambda case: formats.writer(labels, path)(case.segmentations[-1], path)
-    if suffix in numbers:
-        return lambda case: formats.writer(numbers, path)(case.measurements, path)
-    return lambda case: formats.writer(report, path)(case, path)
+    inputs = [
+        source_of_scan(Path(arguments.scan), arguments.series, progress),
+        source_of_segmentation(Path(arguments.segmentation)),
+    ]
+    # Not the series, whose UID tells who it is.
+    asked = {name: getattr(arguments, name) for name in ("modality", "strict", "spacing")}
+    asked |= {name: getattr(arguments, name) for name in ("space", "separate")}
+    options = {"format": suffix} | {name: value for name, value in asked.items() if value}
+    return trace(case, inputs, find(arguments.model) if arguments.model else None, options)
 
 
-def _write_scene(case: Case, path: Path) -> None:
-    from MedAssistLib.scene import write_mrb
+def _write(
+    case: Case, arguments: argparse.Namespace, suffix: str, made: Provenance | None
+) -> list[Path]:
+    """Write the case in the format of the suffix and return the files."""
+    path = arguments.output
+    if suffix in formats.MESH_FORMATS:
+        from MedAssistLib.export.meshes import MeshOptions, write_meshes
 
-    write_mrb(case, path)
+        options = MeshOptions(space=arguments.space or "LPS", separate=arguments.separate)
+        return write_meshes(case.segmentations[-1], path, options)
+    if suffix in formats.REPORT_FORMATS:
+        from MedAssistLib.export.report import ReportOptions
+
+        formats.writer(formats.REPORT_FORMATS, path)(case, path, ReportOptions(provenance=made))
+    elif suffix == _SCENE:
+        from MedAssistLib.scene import write_mrb
+
+        write_mrb(case, path)
+    elif suffix in formats.SEGMENTATION_FORMATS:
+        formats.writer(formats.SEGMENTATION_FORMATS, path)(case.segmentations[-1], path)
+    else:
+        formats.writer(formats.MEASUREMENT_FORMATS, path)(case.measurements, path)
+    return [path]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from pathlib import Path
@@ -68,6 +69,8 @@ def run(arguments: argparse.Namespace, progress: Progress) -> Outcome:
         seed=arguments.seed,
     )
     result = train(arguments.dataset, arguments.output, options, progress, _tell)
+    if os.environ.get("RANK", "0") != "0":
+        sys.exit(0)  # Of the processes that torchrun started, the first one tells.
     return _outcome(result, arguments)
 
 
@@ -94,8 +97,7 @@ def _tell(report: Report) -> None:
 
 def _outcome(result: TrainResult, arguments: argparse.Namespace) -> Outcome:
     audit = result.prepared.audit
-    lines = [f"{result.card.name}: {result.card.accuracy}"]
-    lines.append(f"wrote {arguments.output}")
+    lines = [f"{result.card.name}: {result.card.accuracy}", f"wrote {arguments.output}"]
     data = {
         "model": str(arguments.output),
         "accuracy": result.card.accuracy,
