@@ -17,17 +17,23 @@ SEGMENTATION_FORMATS = {
     **dict.fromkeys((".nii.gz", ".nii", ".nrrd", ".mha"), "images:write_labels"),
 }
 MEASUREMENT_FORMATS = {".csv": "table:write_csv", ".json": "table:write_json"}
-REPORT_FORMATS = {".html": "report:write_report"}
+REPORT_FORMATS = {".html": "report:write_report", ".pdf": "report_pdf:write_pdf"}
+MESH_FORMATS = dict.fromkeys((".stl", ".obj", ".ply", ".glb"), "meshes:write_meshes")
+DICOM_FORMATS = {
+    ".seg.dcm": "dicom.seg:write_seg",
+    ".labelmap.dcm": "dicom.seg:write_label_map",
+    ".sr.dcm": "dicom.sr:write_sr",
+}
 
 
-def writer(formats: dict[str, str], path: str | os.PathLike[str]) -> Callable[[Any, Path], None]:
+def writer(formats: dict[str, str], path: str | os.PathLike[str]) -> Callable[..., Any]:
     """Return the function that writes a file of the kind that the name of ``path`` asks for.
 
     Raises:
         UsageError: If no format has that suffix; it names those that there are.
     """
     module, function = formats[suffix_of(path, formats)].split(":")
-    write: Callable[[Any, Path], None] = getattr(import_module(f"{__package__}.{module}"), function)
+    write: Callable[..., Any] = getattr(import_module(f"{__package__}.{module}"), function)
     return write
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ _KINDS = (
     *formats.MEASUREMENT_FORMATS,
     *formats.MESH_FORMATS,
     *formats.REPORT_FORMATS,
+    *formats.DICOM_FORMATS,
 )
 
 
@@ -31,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_segmentation(parser, required=True)
     kinds = ", ".join(_KINDS)
     add_output(parser, f"the suffix picks the format: {kinds} or {_SCENE} (a scene for 3D Slicer)")
+    what = "findings file of medassist check, with the reviewer's answers, for reports"
+    parser.add_argument("--findings", type=Path, metavar="FILE", help=what)
     meshes = parser.add_argument_group("meshes")
     meshes.add_argument(
         "--space",
@@ -56,7 +60,7 @@ def run(arguments: argparse.Namespace, progress: Progress) -> Outcome:
     if (arguments.space or arguments.separate) and suffix not in formats.MESH_FORMATS:
         hint = f"Leave them away, or write {', '.join(formats.MESH_FORMATS)}"
         raise UsageError("--space and --separate are for meshes", hint=hint)
-    case = read_case(arguments, progress.part("Reading", 0.0, 0.5))
+    case = _known_better(read_case(arguments, progress.part("Reading", 0.0, 0.5)), arguments)
     made = _trace(case, arguments, suffix, progress.part("Hashing", 0.5, 0.6))
     progress.part("Writing", 0.6, 1.0).update(0.0)
     outputs = _write(case, arguments, suffix, made)
@@ -67,6 +71,22 @@ def run(arguments: argparse.Namespace, progress: Progress) -> Outcome:
         outputs = [*outputs, arguments.provenance]
     text = "\n".join(f"wrote {path}" for path in outputs)
     return Outcome(text, {"outputs": [str(path) for path in outputs]})
+
+
+def _known_better(case: Case, arguments: argparse.Namespace) -> Case:
+    """Return the case with what the arguments say of it: the findings, and who segmented it."""
+    if arguments.findings:
+        from MedAssistLib.check.findings_file import read_json
+
+        case = replace(case, findings=read_json(arguments.findings).findings)
+    if arguments.model:
+        from MedAssistLib.models import find
+
+        card = find(arguments.model)
+        made_by = f"model {card.name} ({card.version})" if card.version else f"model {card.name}"
+        segmentation = replace(case.segmentations[-1], made_by=made_by)
+        case = replace(case, segmentations=(*case.segmentations[:-1], segmentation))
+    return case
 
 
 def _trace(
@@ -93,7 +113,10 @@ def _write(
     case: Case, arguments: argparse.Namespace, suffix: str, made: Provenance | None
 ) -> list[Path]:
     """Write the case in the format of the suffix and return the files."""
-    path = arguments.output
+    path: Path = arguments.output
+    if suffix in formats.DICOM_FORMATS:
+        files: list[Path] = formats.writer(formats.DICOM_FORMATS, path)(case, path)
+        return files
     if suffix in formats.MESH_FORMATS:
         from MedAssistLib.export.meshes import MeshOptions, write_meshes
 

@@ -1,0 +1,1 @@
+"""DICOM objects that a hospital's systems read: segmentations (SEG) and reports (SR)."""
