@@ -13,6 +13,7 @@ from scipy import ndimage
 from torch import nn
 
 from MedAssistLib.models.networks import build_network
+from Testing.phantoms import two_kinds_of_balls
 
 NETWORK: dict[str, Any] = {
     "_target_": "SegResNetDS",
@@ -130,18 +131,14 @@ def balls(
         seed: Of where the balls are.
     """
     random = np.random.default_rng(seed)
-    places = np.stack(np.meshgrid(*[np.arange(n) for n in size], indexing="ij"), -1) * spacing
-    extent = np.array(size) * spacing
-    labels = np.zeros(size, dtype=np.uint8)
-    for label in (1, 2, 1, 2):
-        centre = random.uniform(0.3, 0.7, 3) * extent
-        radius = random.uniform(0.13, 0.24) * extent.mean()
-        labels[((places - centre) ** 2).sum(-1) < radius**2] = label
+    labels, places = two_kinds_of_balls(
+        size, spacing, random, centres=(0.3, 0.7), radii=(0.13, 0.24)
+    )
     values = np.choose(labels, [100.0, 400.0, 800.0])
     sigma = [0.6 / length for length in spacing]
     values = ndimage.gaussian_filter(values, sigma) + random.normal(0.0, 40.0, size)
     # Air around the body, more of it on one side.
-    share = places / extent
+    share = places / (np.array(size) * spacing)
     outside = (share[..., 0] < 0.08) | (share[..., 1] > 0.86) | (share[..., 2] > 0.93)
     values[outside] = random.normal(-400.0, 20.0, np.count_nonzero(outside))
     return values.astype(np.float32), labels

@@ -51,6 +51,30 @@ def mni_scan(mni: dict[str, Path]) -> Scan:
     return read_scan(mni["t1"], ReadOptions(modality="MR"))
 
 
+@pytest.fixture(scope="session")
+def head(mni_scan: Scan) -> sitk.Image:
+    """A part of the MNI head with slices twice as thick as its voxels are wide: 2×2×4 mm."""
+    image = sitk.Shrink(sitk.Cast(mni_scan.image, sitk.sitkFloat32), [2, 2, 4])
+    return image[10:80, 14:94, 6:40]
+
+
+@pytest.fixture(scope="session")
+def reference(head: sitk.Image, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That part of the head with other grey values, as a file."""
+    path = tmp_path_factory.mktemp("reference") / "reference.nii.gz"
+    sitk.WriteImage(sitk.Sqrt(head) * 30 + 5, path)
+    return path
+
+
+@pytest.fixture
+def small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures of a sixth of the size, for tests that draw many; every other step is the same."""
+    from MedAssistLib.export import slices
+
+    monkeypatch.setattr(slices, "_LONGEST_PX", 110)
+    monkeypatch.setattr(slices, "_SECOND_LONGEST_PX", 70)
+
+
 @pytest.fixture
 def small_scan() -> Scan:
     """A noisy block of 20×18×14 voxels, anisotropic and oblique, with a bright box in it."""

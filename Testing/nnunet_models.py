@@ -39,6 +39,15 @@ def arguments(dimensions: int, **changes: Any) -> dict[str, Any]:
     return {**base, **changes}
 
 
+def architecture(dimensions: int, **changes: Any) -> dict[str, Any]:
+    """Return how the plans describe that network, with some arguments changed."""
+    return {
+        "network_class_name": UNET,
+        "arch_kwargs": arguments(dimensions, **changes),
+        "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
+    }
+
+
 def configuration(dimensions: int = 3, **changes: Any) -> dict[str, Any]:
     """Return a configuration of the plans."""
     splines = {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None}
@@ -57,11 +66,7 @@ def configuration(dimensions: int = 3, **changes: Any) -> dict[str, Any]:
         "resampling_fn_seg_kwargs": {**splines, "is_seg": True, "order": 1},
         "resampling_fn_probabilities": "resample_data_or_seg_to_shape",
         "resampling_fn_probabilities_kwargs": {**splines, "order": 1},
-        "architecture": {
-            "network_class_name": UNET,
-            "arch_kwargs": arguments(dimensions),
-            "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
-        },
+        "architecture": architecture(dimensions),
         "batch_dice": False,
     }
     return {**base, **changes}

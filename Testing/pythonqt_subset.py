@@ -24,9 +24,6 @@ editable widgetResizable standardButtons informativeText detailedText labelText 
 remainingTime sliderPosition maximumBlockCount handleWidth windowOpacity openLinks
 """
 PROPERTIES = frozenset(_PROPERTY_NAMES.split())
-# Also names of other things' methods (a list's count, QTableWidgetItem.text(), Path.title()):
-# flagged only where the receiver is a widget by its name.
-_AMBIGUOUS = frozenset({"count", "text", "value", "title", "icon", "toolTip", "document"})
 _OVERLOADED = frozenset(
     {"activated", "currentIndexChanged", "highlighted", "buttonClicked", "valueChanged", "finished"}
 )
@@ -86,7 +83,7 @@ def _getter(node: ast.Call) -> str:
     read = node.func
     if not isinstance(read, ast.Attribute) or node.args or node.keywords:
         return ""
-    if read.attr in PROPERTIES and _may_be_widget(read.attr, read.value):
+    if read.attr in PROPERTIES and not _of_item(read.value):
         return f".{read.attr} is an attribute in PythonQt: read it without ()"
     return "findChildren() needs a class in PythonQt" if read.attr == "findChildren" else ""
 
@@ -126,6 +123,8 @@ def _bytes_of_answer(node: ast.Call) -> str:
 def _version(node: ast.Attribute) -> str:
     if node.attr == "currentData":
         return "currentData is a value in PythonQt and a method in PySide: itemData(currentIndex)"
+    if node.attr == "setContentsMargins":
+        return "setContentsMargins is gone from PySide with properties: set margins in the .ui"
     if node.attr in _QT6_ONLY:
         return f"{node.attr} is not in Qt 5"
     return f"{node.attr} is not in Qt 6" if node.attr in _GONE_IN_QT6 else ""
@@ -135,7 +134,10 @@ def _namespace(node: ast.Attribute) -> str:
     if _is_name(node.value, "qt") and node.attr in _PYSIDE:
         return f"qt.{node.attr} is PySide's: PythonQt's qt is flat, and defines no signals"
     owner = node.value
-    if isinstance(owner, ast.Attribute) and owner.attr in _SCOPES and _from_qt(owner.value):
+    if not isinstance(owner, ast.Attribute):
+        return ""
+    in_qt = ast.unparse(owner.value) == "qt.Qt"
+    if in_qt or (owner.attr in _SCOPES and _from_qt(owner.value)):
         return f"{owner.attr}.{node.attr} is a scoped enum: leave out {owner.attr}"
     return ""
 
@@ -160,18 +162,12 @@ def _assignment(node: ast.Assign) -> str:
     return ""
 
 
-def _may_be_widget(name: str, receiver: ast.expr) -> bool:
-    """Tell whether a receiver can be a widget: items and Python's own have some names too."""
-    if name not in _AMBIGUOUS:
-        return True
-    last = receiver
-    while isinstance(last, ast.Attribute):
-        if last.attr == "ui" or _is_name(last.value, "ui"):
-            return True
-        last = last.value
-    text = receiver.attr if isinstance(receiver, ast.Attribute) else getattr(receiver, "id", "")
-    kinds = ("button", "label", "edit", "combo", "spin", "check", "box", "slider", "selector")
-    return text.lower().endswith((*kinds, "action", "bar", "dialog", "widget"))
+def _of_item(receiver: ast.expr) -> bool:
+    """Tell whether a receiver is an item of a list or table: items are no QObjects."""
+    if isinstance(receiver, ast.Call):
+        receiver = receiver.func
+    name = receiver.attr if isinstance(receiver, ast.Attribute) else getattr(receiver, "id", "")
+    return name.lower().endswith("item")
 
 
 def _from_qt(node: ast.expr) -> bool:

@@ -16,12 +16,12 @@ from MedAssistLib.case import (
     Segment,
     Segmentation,
 )
-from MedAssistLib.geometry import from_array
+from MedAssistLib.geometry import from_array, index_to_lps
 from MedAssistLib.scene import (
     HeadlessScene,
     headless_scene,
 )
-from MedAssistLib.scene.grid import set_labelmap_grid
+from MedAssistLib.scene import grid as scene_grid
 from MedAssistLib.scene.voxels import fill
 
 SIZE = (5, 6, 7)
@@ -114,6 +114,20 @@ def assert_same_voxels(first: sitk.Image, second: sitk.Image) -> None:
     np.testing.assert_array_equal(array(first), array(second))
 
 
+def place_in_slicer(scene, path: Path) -> np.ndarray:
+    """Return 4×4 from voxel index to LPS mm of an image file that Slicer reads."""
+    from vtkmodules.vtkCommonMath import vtkMatrix4x4
+
+    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
+    storage = scene.AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
+    storage.SetFileName(str(path))
+    assert storage.ReadData(node) == 1
+    matrix = vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    to_ras = np.array([[matrix.GetElement(i, j) for j in range(4)] for i in range(4)])
+    return np.diag([-1.0, -1.0, 1.0, 1.0]) @ to_ras
+
+
 def rotate(scene, *nodes):
     """Put nodes below a new transform that is no multiple of a right angle."""
     from vtkmodules.vtkCommonTransforms import vtkTransform
@@ -134,7 +148,7 @@ def add_labelmap(node, name: str, values: np.ndarray, grid: sitk.Image, start=(0
 
     labelmap = slicer.vtkOrientedImageData()
     fill(labelmap, values)
-    set_labelmap_grid(labelmap, grid)
+    scene_grid._set_matrix(labelmap, index_to_lps(grid))
     stop = np.add(start, values.shape[::-1]) - 1
     labelmap.SetExtent(*(int(value) for pair in zip(start, stop, strict=True) for value in pair))
     segment = slicer.vtkSegment()

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from MedAssistLib.errors import ModelError
+from MedAssistLib.models import checkpoints
 from MedAssistLib.models.checkpoints import read_checkpoint
 
 
@@ -112,3 +113,16 @@ def test_a_file_that_was_packed_again_is_refused(checkpoint: Path, tmp_path: Pat
             new.writestr(entry.filename, old.read(entry))
     with pytest.raises(ModelError, match="packed again by another program"):
         read_checkpoint(path)
+
+
+def test_a_file_that_would_fill_the_memory_is_refused(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lists of numbers take many times their size in the file."""
+    with zipfile.ZipFile(checkpoint) as archive:
+        described = sum(e.file_size for e in archive.infolist() if e.filename.endswith("data.pkl"))
+    monkeypatch.setattr(checkpoints, "_MOST_PICKLED", described)
+    read_checkpoint(checkpoint)
+    monkeypatch.setattr(checkpoints, "_MOST_PICKLED", described - 1)
+    with pytest.raises(ModelError, match="could fill the memory"):
+        read_checkpoint(checkpoint)

@@ -247,7 +247,7 @@ def test_another_error_of_the_network_is_not_taken_for_memory() -> None:
     def broken(_: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("shapes do not match")
 
-    with pytest.raises(ModelError, match=r"cannot take patches of 8×12×10 voxels \(shapes do not"):
+    with pytest.raises(ModelError, match=r"failed on a patch of 8×12×10 voxels \(shapes do not"):
         run_tiled([tiny_models.scan()], tiny_models.model(broken))
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from MedAssistLib.panel.job_texts import message_of
+from MedAssistLib.panel.jobs import Job, State
 from MedAssistLib.panel.machine import Machine, Readiness, diagnostics, look_at_machine
 from MedAssistLib.panel.model_list import Model, ModelList, memory_text
 from MedAssistLib.panel.trial import bright_box, write_bright_model
@@ -252,13 +254,43 @@ def test_search_finds_by_organ_licence_and_modality() -> None:
         "models": [{"name": "a", "title": "Belly", "modality": "CT", "licence": "MIT",
                     "labels": ["Liver"], "installed": True}],
         "offered": [{"name": "b", "title": "Lungs", "modality": "CT", "licence": "CC-BY-NC-4.0"}],
-        "folder": "/x",
+        "unreadable": {}, "folder": "/x",
     }  # fmt: skip
     found = ModelList.of(answer)
     assert [m.name for m in found.search("ct")] == ["a", "b"]
     assert [m.name for m in found.search("LIVER")] == ["a"]
     assert [m.name for m in found.search("nc ct")] == ["b"]
     assert found.search("spleen") == []
+
+
+def test_a_model_that_is_left_out_of_the_list_is_told(bench: Bench) -> None:
+    """The user would look for it, and install it again and again."""
+    folder = bench.folder / "models" / "mine"
+    (folder / "model").mkdir(parents=True)
+    (folder / "installed.json").write_text("{")
+    bench.panel.segment.list_models()
+    ui = bench.panel.segment.ui
+    bench.host.wait(lambda: bool(ui.details.text), what="the line about the model")
+    assert ui.details.text.startswith("⚠ Left out of the list: mine (")
+    assert "\n" not in ui.details.text
+
+
+def test_a_ct_model_on_values_that_are_no_hounsfield_units_is_warned_of(bench: Bench) -> None:
+    facts = {
+        "name": "organs", "title": "Organs", "modality": "CT", "channels": ["CT"], "labels": ["A"],
+        "licence": "MIT", "installed": True,
+    }  # fmt: skip
+    bench.host.wait(lambda: bench.panel.segment.offers("brain"))
+    bench.panel.segment._models = ModelList((Model(facts, here=True),))
+    bench.panel.segment._list()
+    volume = bench.add_volume(bright_box(20)[0])
+    bench.choose_model("organs")
+    assert "Hounsfield" not in bench.panel.segment.ui.details.text
+    volume.SetAttribute("MedAssist.enhancement", '["contrast.clahe:tile=60"]')
+    bench.panel.refresh()
+    assert "no Hounsfield units after contrast.clahe" in bench.panel.segment.ui.details.text
+    done = Job(title="", verb="segment", state=State.DONE, result={"doubts": ["Look again."]})
+    assert message_of(done).endswith("Look again.")
 
 
 @pytest.mark.parametrize(

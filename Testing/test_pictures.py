@@ -1,12 +1,10 @@
-"""Pictures: the right side on the right side, outlines where the structures end, 3-D that is there.
+"""Pictures: the right side on the right side, and planes that cut where they say.
 
 A picture that swaps left and right looks as good as a correct one, so sides are tested with a body
 of which every direction is known.
 """
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,90 +15,23 @@ from scipy import ndimage
 
 from MedAssistLib import geometry
 from MedAssistLib.case import Scan, Segment, Segmentation
-from MedAssistLib.errors import InputError, ResourceError
-from MedAssistLib.export import (
-    lettering,
-    outline,
-    planes,
-    render3d,
-    slices,
-)
-from MedAssistLib.export.legend import Legend, draw_legend
-from MedAssistLib.export.palette import PAGE
-from MedAssistLib.export.render3d import draw_render
-from MedAssistLib.export.slices import draw_slices, write_slices
-from MedAssistLib.export.window import choose_window
+from MedAssistLib.export import planes, render3d, slices
+from MedAssistLib.export.slices import draw_slices
 from Testing import orientations
-
-REPOSITORY = Path(__file__).resolve().parents[1]
-MIDDLE, LEFT, FRONT, TOP = 1, 2, 3, 4
-COLOURS = {MIDDLE: (230, 220, 60), LEFT: (230, 60, 60), FRONT: (60, 220, 60), TOP: (80, 90, 240)}
-# The body: boxes in LPS mm, all cut by the planes through their common centre.
-BOXES = {
-    MIDDLE: ((-10, -10, -10), (10, 10, 10)),
-    LEFT: ((14, -4, -4), (30, 4, 4)),
-    FRONT: ((-4, -34, -4), (4, -14, 4)),
-    TOP: ((-4, -4, 14), (4, 4, 26)),
-}
-LOW, HIGH = np.array([-36.0, -40.0, -24.0]), np.array([36.0, 32.0, 30.0])
-
-Pixels = npt.NDArray[np.uint8]
-
-
-def body(grid: sitk.Image) -> tuple[Scan, Segmentation]:
-    """The body on any grid: each voxel holds what lies at its centre."""
-    index = np.stack(np.meshgrid(*map(np.arange, grid.GetSize()), indexing="ij"), axis=-1)
-    matrix = geometry.index_to_lps(grid)
-    place = index @ matrix[:3, :3].T + matrix[:3, 3]
-    labels = np.zeros(grid.GetSize(), dtype=np.uint8)
-    for label, (low, high) in BOXES.items():
-        labels[((place > low) & (place < high)).all(axis=-1)] = label
-    grey = 40.0 + 3.0 * (place[..., 0] - LOW[0]) + 20.0 * labels
-    scan = geometry.from_array(np.ascontiguousarray(grey.T.astype(np.float32)), grid)
-    image = geometry.from_array(np.ascontiguousarray(labels.T), grid)
-    names = {MIDDLE: "Middle", LEFT: "Left", FRONT: "Front", TOP: "Top"}
-    segments = tuple(Segment(label=n, name=names[n], colour=COLOURS[n]) for n in BOXES)
-    return Scan(image=scan, modality="MR", name="body"), Segmentation(
-        labels=image, segments=segments
-    )
-
-
-def upright(spacing: tuple[float, float, float] = (2.0, 2.0, 3.0)) -> sitk.Image:
-    size = np.rint((HIGH - LOW) / spacing).astype(int)
-    grid = sitk.Image(size.tolist(), sitk.sitkUInt8)
-    grid.SetSpacing(spacing)
-    grid.SetOrigin((LOW + np.array(spacing) / 2.0).tolist())
-    return grid
-
-
-def oblique() -> sitk.Image:
-    turn = sitk.Euler3DTransform()
-    turn.SetRotation(0.3, -0.2, 0.45)
-    matrix = np.array(turn.GetMatrix()).reshape(3, 3)
-    grid = sitk.Image(70, 66, 50, sitk.sitkUInt8)
-    grid.SetSpacing((1.4, 1.5, 1.9))
-    grid.SetDirection(matrix.ravel().tolist())
-    middle = matrix @ (np.array([69, 65, 49]) / 2.0 * np.array([1.4, 1.5, 1.9]))
-    grid.SetOrigin((-middle + np.array([0.0, -4.0, 3.0])).tolist())
-    return grid
-
-
-@pytest.fixture
-def small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sixth of the size, for tests that draw many; every other step is the same."""
-    monkeypatch.setattr(slices, "_LONGEST_PX", 110)
-    monkeypatch.setattr(slices, "_SECOND_LONGEST_PX", 70)
-
-
-def panels(picture: Image.Image) -> tuple[Pixels, Pixels, Pixels]:
-    """The axial, coronal and sagittal plane: the three largest areas that are not page."""
-    pixels = np.asarray(picture)
-    areas, _ = ndimage.label((pixels != PAGE).any(axis=-1))
-    boxes = ndimage.find_objects(areas)
-    largest = sorted(boxes, key=lambda box: np.prod([s.stop - s.start for s in box]))[-3:]
-    axial, *below = sorted(largest, key=lambda box: box[0].start)
-    coronal, sagittal = sorted(below, key=lambda box: box[1].start)
-    return pixels[axial], pixels[coronal], pixels[sagittal]
+from Testing.picture_cases import (
+    COLOURS,
+    FRONT,
+    LEFT,
+    MIDDLE,
+    SIDES,
+    TOP,
+    Pen,
+    Pixels,
+    body,
+    oblique,
+    panels,
+    upright,
+)
 
 
 def where(panel: Pixels, label: int) -> npt.NDArray[np.float64]:
@@ -197,52 +128,6 @@ def test_without_structures_the_planes_pass_through_the_middle(small_scan: Scan)
     assert np.allclose(planes.centre(small_scan.image, None), expected)
 
 
-def cube() -> tuple[Scan, Segmentation]:
-    """A cube of 40 mm in the middle of 100 mm of grey 100, whose corners stretch the window."""
-    grey = np.full((50, 50, 50), 100.0, dtype=np.float32)
-    grey[0], grey[-1] = 0.0, 400.0
-    labels = np.zeros((50, 50, 50), dtype=np.uint8)
-    labels[15:35, 15:35, 15:35] = 9
-    images = [sitk.GetImageFromArray(values) for values in (grey, labels)]
-    for image in images:
-        image.SetSpacing((2.0, 2.0, 2.0))
-    segments = (Segment(label=9, name="Cube", colour=(250, 60, 30)),)
-    return Scan(image=images[0], modality="MR"), Segmentation(labels=images[1], segments=segments)
-
-
-def test_the_line_runs_along_the_structures_end_and_nowhere_else(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A line that is off by a voxel makes a good segmentation look bad, and the reverse."""
-    monkeypatch.setattr(slices, "_LONGEST_PX", 400)
-    scan, made = cube()
-    with_it, without = panels(draw_slices(scan, made))[0], panels(draw_slices(scan, None))[0]
-    side = with_it.shape[0]
-    low, high = side * 0.3, side * 0.7
-    rows, columns = np.mgrid[:side, :side] + 0.5
-    # How far inside the square (outside when negative), in pixels.
-    within = np.minimum.reduce([rows - low, high - rows, columns - low, high - columns])
-    line = np.abs(with_it.astype(int) - (250, 60, 30)).max(axis=-1) < 40
-    assert within[line].min() > -0.5
-    # Two pixels wide, a little more where it turns.
-    assert within[line].max() < 4.5
-    assert within[line & (np.abs(rows - side / 2) < side / 8)].max() < 2.0
-    assert line[(within > 0.0) & (within < 1.0)].mean() > 0.9
-    # The shadow is a pixel wide.
-    assert np.array_equal(with_it[within < -1.5], without[within < -1.5])
-    deep = within > 4.5
-    assert np.abs(with_it[deep].astype(int) - without[deep]).max() < 30
-
-
-def test_structures_that_touch_both_keep_their_line() -> None:
-    """Between neighbours each line runs on its own side, so that neither hides the other."""
-    parts = np.repeat([[1] * 60 + [2] * 60], 90, axis=0)
-    colours = np.array([(0, 0, 0), (255, 0, 0), (0, 0, 255)])
-    drawn = outline.draw_structures(np.zeros((30, 40), dtype=np.float32), parts, colours)
-    assert drawn[15, 19].tolist() == [255, 0, 0]
-    assert drawn[15, 20].tolist() == [0, 0, 255]
-
-
 def test_labels_are_never_mixed_into_others() -> None:
     """Between label 2 and label 6 there is no 4."""
     labels = np.zeros((4, 6, 6), dtype=np.uint16)
@@ -251,17 +136,6 @@ def test_labels_are_never_mixed_into_others() -> None:
     box = geometry.box_lps(image, (0, 0, 0), image.GetSize())
     grid = planes.plane_grid(planes.AXIAL, box, (2.5, 2.5, 1.5), 0.1)
     assert np.unique(planes.cut_labels(image, grid)).tolist() == [2, 60000]
-
-
-def test_a_label_without_a_name_is_not_drawn(small_pictures: None) -> None:
-    scan, made = cube()
-    unnamed = Segmentation(
-        labels=made.labels, segments=(Segment(label=3, name="Other", colour=(0, 255, 0)),)
-    )
-    for got, plain in zip(
-        panels(draw_slices(scan, unnamed)), panels(draw_slices(scan, None)), strict=True
-    ):
-        assert np.array_equal(got, plain)
 
 
 def test_position_says_which_side() -> None:
@@ -284,20 +158,6 @@ def test_each_plane_says_where_it_stands(
     assert asked == [(planes.centre(scan.image, made), axis) for axis in (2, 1, 0)]
 
 
-class Pen:
-    """Keeps what is drawn in place of drawing it."""
-
-    def __init__(self) -> None:
-        self.lines: list[list[tuple[float, float]]] = []
-        self.texts: dict[str, tuple[float, float]] = {}
-
-    def line(self, points: list[tuple[float, float]], **_: object) -> None:
-        self.lines.append(points)
-
-    def text(self, place: tuple[float, float], text: str, **_: object) -> None:
-        self.texts[text] = place
-
-
 def test_the_scale_bar_is_as_long_as_it_says() -> None:
     for pixel in (0.05, 0.31, 0.9, 2.7):
         pen = Pen()
@@ -306,10 +166,6 @@ def test_the_scale_bar_is_as_long_as_it_says() -> None:
         length = (end - start) * pixel
         assert [length] == pytest.approx([float(text.removesuffix(" mm")) for text in pen.texts])
         assert 400 * pixel / 8 < length <= 400 * pixel / 3
-
-
-SIDES = {"L": (1, 0, 0), "R": (-1, 0, 0), "P": (0, 1, 0), "A": (0, -1, 0), "S": (0, 0, 1)}
-SIDES["I"] = (0, 0, -1)
 
 
 @pytest.mark.parametrize("view", [planes.AXIAL, planes.CORONAL, planes.SAGITTAL])
@@ -338,78 +194,3 @@ def test_the_compass_points_as_the_structures_are_seen() -> None:
     assert np.dot(SIDES["S"], view.up) > 0.8
     assert np.dot(SIDES["L"], view.right) > 0.5
     assert np.allclose(np.cross(view.right, view.up), view.towards)
-
-
-def test_a_very_long_scan_makes_no_giant_picture(small_scan: Scan) -> None:
-    image = sitk.Image(4, 4, 60, sitk.sitkInt16)
-    image.SetSpacing((10.0, 10.0, 40.0))
-    assert max(draw_slices(Scan(image=image), None).size) < 2500
-
-
-def test_ct_is_shown_for_what_is_segmented() -> None:
-    """Bone in a soft-tissue window is a white patch."""
-    scan, made = cube()
-    for inside, expected in ((40, 400), (700, 1800), (-800, 1500)):
-        values = np.full((50, 50, 50), -1000, dtype=np.int16)
-        values[10:40, 10:40, 10:40] = inside
-        ct = Scan(image=geometry.from_array(values, scan.image), modality="CT")
-        assert choose_window(ct, made).width == expected
-        assert choose_window(ct, None).width == 400
-
-
-def test_odd_intensities_still_make_a_picture(small_pictures: None) -> None:
-    """A constant scan, and one with NaN and infinity in it, are no reason to fail."""
-    flat = sitk.Image(6, 6, 6, sitk.sitkInt16)
-    values = np.linspace(0, 100, 216, dtype=np.float32).reshape(6, 6, 6)
-    values[0, 0, 0], values[3, 3, 3] = np.nan, np.inf
-    hollow = np.full((6, 6, 6), np.nan, dtype=np.float32)
-    for image in (flat, sitk.GetImageFromArray(values), sitk.GetImageFromArray(hollow)):
-        scan = Scan(image=image, modality="PT")
-        draw_slices(scan, None)
-        window = choose_window(scan, None)
-        assert np.isfinite(window).all()
-        assert window.width > 0
-
-
-def test_the_legend_has_every_structure() -> None:
-    """Of 117 structures each has its swatch, those that the planes miss a hollow one."""
-    segments = tuple(
-        Segment(label=n + 1, name=f"structure {n}", colour=(n, 255 - n, 100)) for n in range(117)
-    )
-    drawn = draw_legend(Legend("Scan", (), segments[:60], segments[60:]), 300, 300)
-    there = {colour for _, colour in drawn.getcolors(maxcolors=drawn.width * drawn.height) or ()}
-    assert all(segment.colour in there for segment in segments)
-
-
-def test_names_in_any_script_are_written_or_spelt_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no font has the letters, plain ones stand in; the picture is made all the same."""
-    monkeypatch.setattr(lettering, "_SYSTEM_FONTS", ())
-    assert lettering.lettering("Größe épaule", 12)[0] == "Gro?e epaule"
-    kept, font = lettering.shorten("a very long name of a structure", 15, 90)
-    assert kept.endswith("...")
-    assert font.getlength(kept) <= 90
-
-
-def test_a_segmentation_of_another_scan_is_refused(small_scan: Scan) -> None:
-    _, made = cube()
-    with pytest.raises(InputError, match="grid"):
-        draw_slices(small_scan, made)
-    with pytest.raises(InputError, match="grid"):
-        draw_render(small_scan, made)
-
-
-def test_a_failed_write_leaves_the_old_picture(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_pictures: None
-) -> None:
-    path = tmp_path / "slices.png"
-    write_slices(*cube(), path)
-    before = path.read_bytes()
-
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Image.Image, "save", full)
-    with pytest.raises(ResourceError, match="space"):
-        write_slices(*cube(), path)
-    assert path.read_bytes() == before
-    assert [p.name for p in tmp_path.iterdir()] == ["slices.png"]

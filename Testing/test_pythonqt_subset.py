@@ -16,11 +16,13 @@ PANEL = [
 
 BAD = {
     "a getter of a property": "if self.ui.runButton.text() == 'Run': pass",
+    "a getter of a property, whatever it is called on": "size = self._chosen.text()",
     "a getter of a flag": "edit.readOnly()",
     "the current index as a call": "row = combo.currentIndex()",
     "the current data": "model = combo.currentData",
     "the current data, called": "model = combo.currentData()",
     "a scoped enum": "label.alignment = qt.Qt.AlignmentFlag.AlignLeft",
+    "a scoped enum of a name that is not listed": "timer.start(qt.Qt.Precision.Coarse)",
     "a scoped enum of a class": "answer == qt.QMessageBox.StandardButton.Ok",
     "keywords for a constructor": "label = qt.QLabel(text='Volume')",
     "an overloaded signal": "combo.currentIndexChanged.connect(self.onModel)",
@@ -32,6 +34,7 @@ BAD = {
     "children of no class": "for child in widget.findChildren(): pass",
     "PySide": "from PySide6 import QtCore",
     "a signal of one's own": "done = qt.Signal(int)",
+    "margins in code": "layout.setContentsMargins(0, 0, 0, 0)",
     "a class that Qt 6 has not": "qt.QRegExp('[0-9]')",
     "a signal that Qt 5 has not": "box.checkStateChanged.connect(self.onCheck)",
     "a name out of qt": "from qt import QLabel",
@@ -49,7 +52,8 @@ if slicer.util.confirmOkCancelDisplay(text) and answer == qt.QMessageBox.Ok: pas
 path = qt.QFileDialog.getOpenFileName(None, _("Model"))
 line = process.readAllStandardOutput().data().decode("utf-8", "replace")
 timer.setSingleShot(True); qt.QTimer.singleShot(0, self.onNext)
-name = item.text(); number = names.count("a"); label = qt.QLabel(_("Volume"))
+name = item.text(); name = rows.item(1).text()
+number = names.count("a"); label = qt.QLabel(_("Volume"))
 if button.isChecked() and edit.toPlainText(): combo.setCurrentIndex(0)
 """
 

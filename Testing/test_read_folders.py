@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from MedAssistLib import geometry
 from MedAssistLib.case import Scan, Segmentation
 from MedAssistLib.errors import InputError
 from MedAssistLib.export.seg_nrrd import write_seg_nrrd
-from MedAssistLib.read import ReadOptions, list_scans, read_scan, read_segmentation
+from MedAssistLib.read import ReadOptions, list_scans, packed, read_scan, read_segmentation
 from Testing.sagittal_series import write_sagittal
 from Testing.test_cli import medassist
 
@@ -42,8 +43,14 @@ def _zeroed(path: Path) -> None:
 
 
 def _packed(path: Path) -> None:
-    path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
-    path.unlink()
+    path.write_bytes(gzip.compress(path.read_bytes()))
+
+
+def _packed_by_name(folder: Path) -> None:
+    """Pack each file as archives do, under its name with ``.gz``."""
+    for path in list(folder.iterdir()):
+        _packed(path)
+        path.rename(path.with_name(path.name + ".gz"))
 
 
 def _dangling(path: Path) -> None:
@@ -64,7 +71,7 @@ def _dangling(path: Path) -> None:
             marks=pytest.mark.skipif(sys.platform == "win32", reason="Windows lets few make links"),
         ),
     ],
-    ids=["empty", "zeros", "erased", "noise", "packed", "dangling link"],
+    ids=["empty", "zeros", "erased", "noise", "packed under its old name", "dangling link"],
 )
 def test_a_slice_that_a_failing_disk_lost_is_told(
     tmp_path: Path, lose: Callable[[Path], None]
@@ -77,6 +84,54 @@ def test_a_slice_that_a_failing_disk_lost_is_told(
     assert _rules(scan) == LOST
     with pytest.raises(InputError, match="slices may be missing"):
         read_scan(folder, ReadOptions(strict=True))
+
+
+def test_packed_slices_are_read_as_if_they_were_not_packed(tmp_path: Path) -> None:
+    """Archives send them so; unpacking thousands of files by hand is no fun."""
+    folder = _series(tmp_path / "d")
+    plain = read_scan(folder)
+    _packed_by_name(folder)
+    names = sorted(path.name for path in folder.iterdir())
+    scan = read_scan(folder)
+    assert geometry.same_grid(scan.image, plain.image)
+    assert sitk.Hash(scan.image) == sitk.Hash(plain.image)
+    assert (scan.findings, scan.source) == ((), folder)
+    (listed,) = list_scans(folder).scans
+    assert sorted(listed.paths) == [folder / name for name in names]
+    with zipfile.ZipFile(tmp_path / "d.zip", "w") as zipped:
+        for path in folder.iterdir():
+            zipped.write(path, f"disc/{path.name}")
+    assert sitk.Hash(read_scan(tmp_path / "d.zip").image) == sitk.Hash(plain.image)
+    (listed,) = list_scans(tmp_path / "d.zip").scans
+    assert sorted(listed.paths) == [tmp_path / "d.zip" / "disc" / name for name in names]
+
+
+def test_a_damaged_packed_slice_is_told_and_the_rest_is_read(tmp_path: Path) -> None:
+    folder = _series(tmp_path / "d")
+    _packed_by_name(folder)
+    last = _last(folder)
+    last.write_bytes(last.read_bytes()[:-20])
+    scan = read_scan(folder)
+    assert scan.image.GetSize() == (4, 5, 3)
+    assert _rules(scan) == LOST
+    assert [(a.path, a.reason) for a in list_scans(folder).refused] == [
+        (last, "is a damaged packed file")
+    ]
+
+
+def test_many_packed_files_that_grow_are_stopped_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each alone is within the limit; a thousand of them would fill the disk."""
+    folder = _series(tmp_path / "d")
+    _packed_by_name(folder)
+    sizes = sorted(len(gzip.decompress(path.read_bytes())) for path in folder.iterdir())
+    monkeypatch.setattr(packed, "_RATIO_MATTERS_FROM", sum(sizes[:3]))
+    monkeypatch.setattr(packed, "MOST_RATIO", 1.0)
+    listing = list_scans(folder)
+    assert [scan.slices for scan in listing.scans] == [3]
+    (refused,) = listing.refused
+    assert "grows to more" in refused.reason
 
 
 def test_what_cannot_have_been_a_slice_raises_no_doubt(tmp_path: Path) -> None:

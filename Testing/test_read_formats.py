@@ -12,13 +12,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
-import vtk
 
 from MedAssistLib import geometry
 from MedAssistLib.case import Scan
 from MedAssistLib.errors import InputError
 from MedAssistLib.read import ReadOptions, list_scans, read_scan
-from MedAssistLib.scene import HeadlessScene
+from Testing.scene_cases import place_in_slicer
 
 VALUES = np.random.default_rng(4).normal(100, 40, (6, 7, 8)).astype(np.int16)
 SPACING = (0.5, 1.0, 2.0)
@@ -303,7 +302,7 @@ def _turned(shift: float, angle: float) -> np.ndarray:
 @pytest.mark.parametrize("sform", [0, 1, 2, 4])
 @pytest.mark.parametrize("qform", [0, 1, 2, 4])
 def test_of_two_places_in_a_nifti_slicers_choice_is_taken(
-    tmp_path: Path, headless: HeadlessScene, sform: int, qform: int
+    tmp_path: Path, scene, sform: int, qform: int
 ) -> None:
     """Read in Slicer and here, a scan must lie in the same place, or labels go to the wrong one."""
     path = tmp_path / "x.nii"
@@ -311,16 +310,9 @@ def test_of_two_places_in_a_nifti_slicers_choice_is_taken(
     image.set_qform(_turned(3.0, 0.3), qform)
     image.set_sform(_turned(40.0, 0.0), sform)
     nib.save(image, path)
-    node = headless.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
-    storage = headless.scene.AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
-    storage.SetFileName(str(path))
-    assert storage.ReadData(node) == 1
-    matrix = vtk.vtkMatrix4x4()
-    node.GetIJKToRASMatrix(matrix)
-    slicers = np.array([[matrix.GetElement(i, j) for j in range(4)] for i in range(4)])
+    slicers = place_in_slicer(scene, path)
     scan = read_scan(path)
-    ours = np.diag([-1.0, -1.0, 1.0, 1.0]) @ geometry.index_to_lps(scan.image)
-    assert np.allclose(ours, slicers, atol=1e-4)
+    assert np.allclose(geometry.index_to_lps(scan.image), slicers, atol=1e-4)
     assert ("scan.two-places" in _rules(scan)) == (sform > 0 and qform > 0)
 
 

@@ -11,12 +11,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
-import vtk
 
 from MedAssistLib import geometry
 from MedAssistLib.errors import InputError
 from MedAssistLib.read import ReadOptions, list_scans, read_scan
-from MedAssistLib.scene import HeadlessScene
+from MedAssistLib.read.images import ENHANCEMENT_KEY
+from Testing.scene_cases import place_in_slicer
 
 VALUES = np.random.default_rng(7).integers(1, 900, (5, 6, 7), dtype=np.int16)
 
@@ -57,21 +57,12 @@ def _nifti(path: Path, sform: np.ndarray, pixdim: float, qform: np.ndarray | Non
     return path
 
 
-def test_a_nifti_with_two_voxel_sizes_says_so_and_takes_slicers(
-    tmp_path: Path, headless: HeadlessScene
-) -> None:
+def test_a_nifti_with_two_voxel_sizes_says_so_and_takes_slicers(tmp_path: Path, scene) -> None:
     """A spacing of 1 mm beside a transform of 2 mm: every volume is wrong by a factor of 8."""
     path = _nifti(tmp_path / "x.nii", np.diag([2.0, 2.0, 2.0, 1.0]), 1.0)
-    node = headless.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
-    storage = headless.scene.AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
-    storage.SetFileName(str(path))
-    assert storage.ReadData(node) == 1
-    matrix = vtk.vtkMatrix4x4()
-    node.GetIJKToRASMatrix(matrix)
-    slicers = np.array([[matrix.GetElement(i, j) for j in range(4)] for i in range(4)])
+    slicers = place_in_slicer(scene, path)
     scan = read_scan(path)
-    ours = np.diag([-1.0, -1.0, 1.0, 1.0]) @ geometry.index_to_lps(scan.image)
-    assert np.allclose(ours, slicers)
+    assert np.allclose(geometry.index_to_lps(scan.image), slicers)
     (finding,) = scan.findings
     assert finding.rule == "scan.two-places"
     assert "1 × 1 × 1 mm" in finding.title
@@ -193,3 +184,23 @@ def test_a_space_that_nrrd_does_not_have_is_named(tmp_path: Path) -> None:
     for known in (b"LPS", b"right anterior superior", b"scanner-xyz", b"3D-right-handed"):
         path.write_bytes(raw.replace(b"left-posterior-superior", known))
         assert read_scan(path).image.GetSize() == (7, 6, 5)
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("denoise.curvature contrast.clahe", ("denoise.curvature", "contrast.clahe")),
+        ("Jane Doe, head", ()),
+        ("contrast.clahe:tile=60", ()),
+        ("", ()),
+    ],
+)
+def test_a_file_says_which_filters_were_run_on_it_and_nothing_else(
+    tmp_path: Path, suffix: str, written: str, expected: tuple[str, ...]
+) -> None:
+    """What a stranger wrote there would go into reports; what we wrote, a CT model must know."""
+    image = sitk.GetImageFromArray(VALUES)
+    image.SetMetaData(ENHANCEMENT_KEY, written)
+    sitk.WriteImage(image, tmp_path / f"x{suffix}")
+    assert read_scan(tmp_path / f"x{suffix}").enhancement == expected

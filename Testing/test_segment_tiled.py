@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -116,12 +117,42 @@ def test_the_wrong_number_of_channels_is_refused(model: str, ct: Scan) -> None:
         segment_in_detail([ct, ct], find(model))
 
 
+@pytest.mark.parametrize(
+    ("done", "modality", "told"),
+    [
+        (("denoise.median:radius=1", "contrast.clahe:tile=60", "structure.log"), "CT", True),
+        (("denoise.median:radius=1", "contrast.window:width=400"), "CT", False),
+        (("contrast.clahe:tile=60",), "MR", False),
+    ],
+)
+def test_values_that_are_no_hounsfield_units_any_more_are_told(
+    model: str, ct: Scan, done: tuple[str, ...], modality: str, told: bool
+) -> None:
+    """A model of CT clips and scales HU: on other values it finds something, but what?"""
+    scan, card = replace(ct, enhancement=done, modality=""), replace(find(model), modality=modality)
+    findings = segment_in_detail([scan], card).findings
+    assert [finding.rule for finding in findings] == ["segment.no-hounsfield"] * told
+    assert all("after contrast.clahe, structure.log" in finding.title for finding in findings)
+
+
 def test_a_cached_model_gives_the_same_answer(model: str, ct: Scan) -> None:
     models = ModelCache()
     expected = segment(ct, find(model)).labels
     for _ in range(2):
         again = segment_in_detail([ct], find(model), load=models.load).segmentation.labels
         assert sitk.Hash(again) == sitk.Hash(expected)
+
+
+def test_a_cached_model_is_loaded_again_when_its_plans_were_edited(tmp_path: Path) -> None:
+    """A warm worker would go on as before, and nobody would know why the edit does nothing."""
+    folder, models = nnunet_models.write_model(tmp_path), ModelCache()
+    first = models.load(find(str(folder)), "cpu")
+    assert models.load(find(str(folder)), "cpu") is first
+    plans = nnunet_models.plans()
+    plans["configurations"]["3d_fullres"]["normalization_schemes"] = ["ZScoreNormalization"]
+    (folder / "plans.json").write_text(json.dumps(plans))
+    again = models.load(find(str(folder)), "cpu")
+    assert again.plan.normalisation != first.plan.normalisation
 
 
 def test_the_command_line_runs_it_with_every_option(

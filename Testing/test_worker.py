@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ import SimpleITK as sitk
 from MedAssistLib.case import Scan
 from MedAssistLib.enhance import enhance, parse_step
 from MedAssistLib.errors import ModelError
-from MedAssistLib.models import find, store
+from MedAssistLib.models import find, formats, store
 from MedAssistLib.panel.trial import bright_box, write_bright_model
 from MedAssistLib.progress import Progress
 from MedAssistLib.segment import segment
@@ -61,11 +62,12 @@ def client() -> Iterator[Client]:
 
 
 def test_a_scan_handed_over_is_the_same_scan(small_scan: Scan, tmp_path: Path) -> None:
-    description = json.loads(json.dumps(describe_scan(small_scan, tmp_path / "scan.npy")))
+    scan = replace(small_scan, enhancement=("contrast.clahe:tile=60",))
+    description = json.loads(json.dumps(describe_scan(scan, tmp_path / "scan.npy")))
     again = read_scan(description)
     assert sitk.Hash(again.image) == sitk.Hash(small_scan.image)
     assert again.image.GetDirection() == small_scan.image.GetDirection()
-    assert again.modality == small_scan.modality
+    assert (again.modality, again.enhancement) == (scan.modality, scan.enhancement)
     # A volume in Slicer is often named after the patient.
     assert small_scan.name not in json.dumps({**description, "array": ""})
 
@@ -245,14 +247,24 @@ def test_a_model_that_only_pytorch_can_read_does_not_end_the_list(
 ) -> None:
     """Without PyTorch the panel would offer no model at all, not even to download."""
     monkeypatch.setattr(store, "stored_names", lambda: ["old", "damaged"])
-    errors = {"old": ModuleNotFoundError("No module named 'torch'"), "damaged": ModelError("torn")}
+    errors = {
+        "old": ModuleNotFoundError("No module named 'torch'", name="torch"),
+        "damaged": ModelError("is torn"),
+    }
 
-    def refuse(name: str) -> None:
-        raise errors[name]
+    def refuse(folder: Path) -> None:
+        raise errors[folder.parent.name]
 
-    monkeypatch.setattr(store, "stored", refuse)
+    monkeypatch.setattr(store, "read_record", lambda _folder: None)
+    monkeypatch.setattr(formats, "describe", refuse)
     answer = model_jobs.models({}, ModelCache(), Progress())
     assert [entry["name"] for entry in answer["models"]] == ["brain"]
+    assert answer["unreadable"] == {
+        "old": "cannot be read without torch, which is not installed",
+        "damaged": "is torn",
+    }
+    with pytest.raises(ModelError, match="pip install torch"):
+        store.find("old")
     assert len(answer["offered"]) > 10
 
 

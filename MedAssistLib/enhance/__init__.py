@@ -9,6 +9,7 @@ from MedAssistLib.enhance.chain import (
     enhance,
     make_step,
     parse_step,
+    without_unit,
 )
 from MedAssistLib.enhance.filters import filter_kinds
 from MedAssistLib.enhance.presets import Preset, preset, presets
@@ -29,5 +30,6 @@ __all__ = [
     "preset",
     "presets",
     "read_chain",
+    "without_unit",
     "write_chain",
 ]

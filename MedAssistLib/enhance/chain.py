@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -71,6 +71,17 @@ def parse_step(text: str, modality: str = "") -> Step:
             raise UsageError(f"{option} is given twice", where=name, hint="Give it once")
         options[option] = value
     return make_step(name, options, modality)
+
+
+def without_unit(enhancement: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of the filters after which values have lost their unit, such as HU.
+
+    Args:
+        enhancement: What was done to a scan, as :attr:`~MedAssistLib.case.Scan.enhancement` says.
+    """
+    kinds = filter_kinds()
+    names = dict.fromkeys(text.partition(":")[0] for text in enhancement)
+    return tuple(name for name in names if name in kinds and not kinds[name].keeps_unit)
 
 
 def default_chain(modality: str) -> Chain:

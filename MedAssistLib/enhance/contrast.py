@@ -1,4 +1,4 @@
-"""What the contrast filters share: options for a range of values, and what fills them in."""
+"""What the contrast filters share: options for a range of values, what fills them in, curves."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import Any
 
 import SimpleITK as sitk
 
-from MedAssistLib.enhance.options import INTENSITY, option
-from MedAssistLib.enhance.voxels import robust_range
+from MedAssistLib.enhance.options import INTENSITY, Options, option
+from MedAssistLib.enhance.voxels import Values, map_values, robust_range
 from MedAssistLib.errors import UsageError
+from MedAssistLib.progress import Progress
 
 LARGEST = 1e6
+AIR_AND_BODY = "the threshold between air and body by Otsu's method"
 
 Range = tuple[float, float]
 
@@ -41,3 +43,10 @@ def fill_in(image: sitk.Image, low: float | None, high: float | None) -> Range:
         hint = "Give a low that is below high"
         raise UsageError(f"the range from {start:g} to {stop:g} is empty", hint=hint)
     return start, stop
+
+
+def along_curve(
+    image: sitk.Image, _options: Options, progress: Progress, curve: tuple[Values, Values]
+) -> sitk.Image:
+    """Return an image with its values mapped along a curve; see :func:`map_values`."""
+    return map_values(image, *curve, progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import SimpleITK as sitk
 
 from MedAssistLib import geometry
 from MedAssistLib.enhance.itk import run
+from MedAssistLib.enhance.kind import FilterKind
 from MedAssistLib.enhance.options import Options, option
 from MedAssistLib.enhance.voxels import Slices, finest, slices
 from MedAssistLib.progress import Progress
@@ -45,6 +46,54 @@ class DiffusionOptions(Options):
         3, least=1, most=100, unit="1", help="How often it is smoothed: more smooths more"
     )
     conductance: float = conductance(1.0)
+
+
+def diffusion_kind(
+    *,
+    name: str,
+    help: str,  # noqa: A002
+    options: type[DiffusionOptions],
+    itk: Callable[[], Any],
+) -> FilterKind:
+    """Return one of the two anisotropic diffusions as a filter.
+
+    Args:
+        name: Its name in chains.
+        help: When to use it.
+        options: Its options.
+        itk: Makes ITK's filter.
+    """
+
+    def prepare(image: sitk.Image, chosen: DiffusionOptions, progress: Progress) -> list[float]:
+        return means_of(itk(), image, chosen, progress.part(kind.stage, 0.0, 0.0))
+
+    def compute(
+        image: sitk.Image, chosen: DiffusionOptions, progress: Progress, _state: None
+    ) -> sitk.Image:
+        return diffuse(itk(), image, chosen, progress)  # A whole image shows its own means.
+
+    def part(
+        image: sitk.Image,
+        chosen: DiffusionOptions,
+        progress: Progress,
+        means: list[float],
+        keep: Slices,
+    ) -> sitk.Image:
+        return diffuse(itk(), image, chosen, progress, means=means, keep=keep)
+
+    kind = FilterKind(
+        name=name,
+        help=help,
+        options=options,
+        prepare=prepare,
+        coarse=False,
+        compute=compute,
+        reach=lambda chosen, spacing: diffusion_reach(chosen.iterations, spacing),
+        part=part,
+        state_for_part_only=True,
+        tolerance=0.005,
+    )
+    return kind
 
 
 def time_step(spacing: float) -> float:

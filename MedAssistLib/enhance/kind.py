@@ -43,6 +43,7 @@ class FilterKind:
         tolerance: Largest difference, within a slice, between a preview with a slab of that reach
             and a full run, as a share of the range (largest less smallest) of the full result.
         keeps_grid: Whether the result lies on the image's grid.
+        keeps_unit: Whether values keep their unit, so that Hounsfield units stay what they are.
         state_for_part_only: Whether ``part`` alone needs what ``prepare`` returns.
         part: Like ``compute``, for a filter that can leave out what is not wanted: returns only
             some slices, given as their axis, the first, and the one after the last.
@@ -57,6 +58,7 @@ class FilterKind:
     reach: Callable[[Any, float], float] = nothing_around
     tolerance: float = ROUNDING
     keeps_grid: bool = True
+    keeps_unit: bool = True
     state_for_part_only: bool = False
     part: Callable[[sitk.Image, Any, Progress, Any, Slices], sitk.Image] | None = None
 

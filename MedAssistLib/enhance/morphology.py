@@ -32,16 +32,20 @@ class BallOptions(Options):
     )
 
 
-def opened(image: sitk.Image, radius: float, progress: Progress) -> sitk.Image:
-    """Return the grey-scale opening with a ball of ``radius`` mm."""
+def opened(
+    image: sitk.Image, options: BallOptions, progress: Progress, _state: None = None
+) -> sitk.Image:
+    """Return the grey-scale opening with a ball."""
     steps = (sitk.GrayscaleErodeImageFilter(), sitk.GrayscaleDilateImageFilter())
-    return _both(steps, image, radius, _HIGHEST, progress)
+    return _both(steps, image, options.radius, _HIGHEST, progress)
 
 
-def closed(image: sitk.Image, radius: float, progress: Progress) -> sitk.Image:
-    """Return the grey-scale closing with a ball of ``radius`` mm."""
+def closed(
+    image: sitk.Image, options: BallOptions, progress: Progress, _state: None = None
+) -> sitk.Image:
+    """Return the grey-scale closing with a ball."""
     steps = (sitk.GrayscaleDilateImageFilter(), sitk.GrayscaleErodeImageFilter())
-    return _both(steps, image, radius, -_HIGHEST, progress)
+    return _both(steps, image, options.radius, -_HIGHEST, progress)
 
 
 def _both(

@@ -11,6 +11,7 @@ from typing import Any
 
 import SimpleITK as sitk
 
+from MedAssistLib.enhance.kind import FilterKind
 from MedAssistLib.enhance.options import INTENSITY, Options, choice, option
 from MedAssistLib.enhance.pieces import run_in_pieces
 from MedAssistLib.enhance.voxels import Slices, blur, gaussian_reach, robust_range, slices
@@ -51,6 +52,37 @@ class StructureOptions(Options):
         if self.largest < self.smallest:
             what = f"largest={self.largest:g} is below smallest={self.smallest:g}"
             raise UsageError(what, hint="Give them the other way round")
+
+
+def structure_kind(*, name: str, help: str, dimension: int) -> FilterKind:  # noqa: A002
+    """Return a filter that shows what has ``dimension`` long directions: 1 tubes, 2 sheets.
+
+    Args:
+        name: Its name in chains.
+        help: When to use it.
+        dimension: 1 or 2.
+    """
+
+    def compute(
+        image: sitk.Image,
+        options: StructureOptions,
+        progress: Progress,
+        contrast: float,
+        keep: Slices | None = None,
+    ) -> sitk.Image:
+        return strongest(image, dimension, options, progress, contrast, keep=keep)
+
+    return FilterKind(
+        name=name,
+        help=help,
+        options=StructureOptions,
+        prepare=contrast_of,
+        compute=compute,
+        part=compute,
+        reach=structure_reach,
+        tolerance=0.02,
+        keeps_unit=False,
+    )
 
 
 def contrast_of(image: sitk.Image, options: StructureOptions, _progress: Progress) -> float:

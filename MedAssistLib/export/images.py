@@ -10,11 +10,11 @@ from MedAssistLib import geometry
 from MedAssistLib.case import Scan, Segmentation
 from MedAssistLib.errors import ResourceError
 from MedAssistLib.files import replacing
-from MedAssistLib.read.images import MODALITY_KEY
+from MedAssistLib.read.images import ENHANCEMENT_KEY, MODALITY_KEY
 
 
 def write_scan(scan: Scan, path: Path) -> None:
-    """Write a scan; NRRD and MetaImage also keep its modality.
+    """Write a scan; NRRD and MetaImage also keep its modality and what it was enhanced with.
 
     Raises:
         ResourceError: If the file cannot be written whole; an earlier file is as it was.
@@ -22,6 +22,9 @@ def write_scan(scan: Scan, path: Path) -> None:
     image = sitk.Image(scan.image)
     if scan.modality:
         image.SetMetaData(MODALITY_KEY, scan.modality)
+    if scan.enhancement:
+        filters = (text.partition(":")[0] for text in scan.enhancement)
+        image.SetMetaData(ENHANCEMENT_KEY, " ".join(filters))
     write_image(image, path)
 
 

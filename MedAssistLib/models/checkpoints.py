@@ -32,7 +32,7 @@ DAMAGE = (
     zipfile.BadZipFile,
     pickle.UnpicklingError,
 )
-# What describes the tensors is small; the tensors lie beside it.
+# What describes the tensors is small; the tensors lie beside it. Read, it takes some times more.
 _MOST_PICKLED = 64 * 2**20
 # The function by which a pickle makes a NumPy scalar; its module was renamed in NumPy 2.
 _SCALAR: Any = np.float64(0).__reduce__()[0]
@@ -61,8 +61,6 @@ def read_checkpoint(path: Path, *, trusted: bool = False) -> Any:
     if not path.is_file():
         raise ModelError("the weights are not there", where=path, hint=_COPY_AGAIN)
     try:
-        if not zipfile.is_zipfile(path):
-            raise ModelError("is not a whole PyTorch file", where=path, hint=_COPY_AGAIN)
         _refuse_packed(path)
         with torch.serialization.safe_globals(_ALLOWED), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -74,14 +72,22 @@ def read_checkpoint(path: Path, *, trusted: bool = False) -> Any:
 
 
 def _refuse_packed(path: Path) -> None:
-    """Refuse what PyTorch never writes: it would take compressed bytes for numbers."""
+    """Refuse what PyTorch never writes: it would take compressed bytes for numbers.
+
+    Raises:
+        ModelError: If it is no whole zip, or something in it is compressed, encrypted or too much.
+    """
+    if not zipfile.is_zipfile(path):
+        raise ModelError("is not a whole PyTorch file", where=path, hint=_COPY_AGAIN)
     with zipfile.ZipFile(path) as archive:
-        for entry in archive.infolist():
-            if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:
-                what = "was packed again by another program, so its numbers cannot be trusted"
-                raise ModelError(what, where=path, hint=_COPY_AGAIN)
-            if entry.filename.endswith("data.pkl") and entry.file_size > _MOST_PICKLED:
-                raise ModelError("holds too much besides its weights", where=path)
+        entries = archive.infolist()
+    if any(entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 for entry in entries):
+        what = "was packed again by another program, so its numbers cannot be trusted"
+        raise ModelError(what, where=path, hint=_COPY_AGAIN)
+    pickled = sum(entry.file_size for entry in entries if entry.filename.endswith("data.pkl"))
+    if pickled > _MOST_PICKLED:
+        what = f"holds {pickled / 2**20:.0f} MB besides its weights, which could fill the memory"
+        raise ModelError(what, where=path, hint="Ask its author for a file with the weights alone")
 
 
 def _refuse_programs(path: Path, *, trusted: bool) -> None:

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from MedAssistLib.errors import ModelError, cannot_write
@@ -55,10 +56,17 @@ def describe(folder: Path) -> ModelCard:
     """Return the card of a model folder, or of the only folder in it.
 
     Raises:
-        ModelError: If it is no model that MedAssist can run, or not a whole one.
+        ModelError: If it is no model that MedAssist can run, not a whole one, or one that cannot
+            be read without a package that is missing.
     """
     try:
         return formats.describe(folder)
+    except ImportError as error:
+        package = (error.name or "a package").partition(".")[0]
+        hint = "In Slicer install the PyTorch extension; elsewhere: pip install torch"
+        hint = hint if package == "torch" else f"Install {package}"
+        what = f"cannot be read without {package}, which is not installed"
+        raise ModelError(what, where=folder, hint=hint) from error
     except ModelError:
         inside = list(folder.iterdir()) if folder.is_dir() else []
         if len(inside) == 1 and inside[0].is_dir():
@@ -85,15 +93,34 @@ def stored(name: str) -> tuple[ModelCard, Record]:
     return named, record
 
 
-def known() -> list[ModelCard]:
-    """Return the cards of the models that can be used by name; leaves out damaged ones."""
-    cards = shipped()
+@dataclasses.dataclass(frozen=True)
+class Shelf:
+    """The models that have a name here.
+
+    Attributes:
+        models: Those that can be read, each with its record if it is in the user's folder.
+        unreadable: The names of the others, each with why.
+    """
+
+    models: tuple[tuple[ModelCard, Record | None], ...]
+    unreadable: Mapping[str, ModelError]
+
+
+def shelf() -> Shelf:
+    """Look at all models that have a name."""
+    models: list[tuple[ModelCard, Record | None]] = [(card, None) for card in shipped()]
+    unreadable: dict[str, ModelError] = {}
     for name in stored_names():
         try:
-            cards.append(stored(name)[0])
-        except ModelError:
-            continue
-    return cards
+            models.append(stored(name))
+        except ModelError as error:
+            unreadable[name] = error
+    return Shelf(tuple(models), unreadable)
+
+
+def known() -> list[ModelCard]:
+    """Return the cards of the models that can be used by name; leaves out damaged ones."""
+    return [card for card, _ in shelf().models]
 
 
 def find(name: str) -> ModelCard:

@@ -15,6 +15,7 @@ from MedAssistLib.errors import InputError
 from MedAssistLib.scene import grid as scene_grid
 from MedAssistLib.scene.grid import grid_of
 from MedAssistLib.scene.hierarchy import series_of
+from MedAssistLib.scene.volumes import enhancement_of
 from MedAssistLib.scene.voxels import view
 from MedAssistLib.worker.arrays import describe_array
 
@@ -33,11 +34,13 @@ class Snapshot:
         voxels: A view of the node's values, axes (k, j, i).
         grid: An image of two voxels a side with the node's spacing, origin and directions.
         modality: DICOM modality; empty if not known.
+        enhancement: The filters that were run on it.
     """
 
     voxels: npt.NDArray[np.generic]
     grid: sitk.Image
     modality: str
+    enhancement: tuple[str, ...]
 
     @property
     def size(self) -> tuple[int, int, int]:
@@ -51,7 +54,13 @@ class Snapshot:
         Raises:
             ResourceError: If the file cannot be written.
         """
-        return describe_array(self.voxels, self.grid, path, modality=self.modality)
+        return describe_array(
+            self.voxels,
+            self.grid,
+            path,
+            modality=self.modality,
+            enhancement=self.enhancement,
+        )
 
 
 def snapshot(node: vtkMRMLScalarVolumeNode) -> Snapshot:
@@ -71,7 +80,12 @@ def snapshot(node: vtkMRMLScalarVolumeNode) -> Snapshot:
     if min(data.GetDimensions()) < 2:
         hint = "Choose a volume of at least two slices"
         raise InputError("is a single slice", where=where, hint=hint)
-    return Snapshot(voxels=view(data), grid=grid_of(node), modality=modality_of(node))
+    return Snapshot(
+        voxels=view(data),
+        grid=grid_of(node),
+        modality=modality_of(node),
+        enhancement=enhancement_of(node),
+    )
 
 
 def modality_of(node: vtkMRMLVolumeNode) -> str:

@@ -9,6 +9,7 @@ from MedAssistLib.panel.facts import facts_of
 from MedAssistLib.panel.glue import breakable, fill, load_ui, on, set_text
 from MedAssistLib.panel.handover import MODALITY, modality_of
 from MedAssistLib.panel.rendering import hide_rendering, is_rendered, render
+from MedAssistLib.panel.series_oddities import SeriesOddities
 from MedAssistLib.panel.text import tr as _
 from MedAssistLib.scene.hierarchy import series_of
 
@@ -22,6 +23,7 @@ class InputSection:
         self._context = context
         self._widget, self.ui = load_ui(context.resources, "Input", place)
         self.ui.volume.setMRMLScene(context.scene)
+        self._series = SeriesOddities(context, self.refresh)
         on(self.ui.volume, "currentNodeChanged(vtkMRMLNode*)", self._choose)
         on(self.ui.modality, "activated(int)", self._set_modality)
         on(self.ui.render, "clicked(bool)", self._render)
@@ -38,12 +40,14 @@ class InputSection:
             set_text(self.ui.oddities, "")
         else:
             set_text(self.ui.facts, "\n".join(facts.lines))
-            set_text(self.ui.oddities, breakable("\n".join(f"⚠ {text}" for text in facts.odd)))
+            odd = (*facts.odd, *self._series.of(volume))
+            set_text(self.ui.oddities, breakable("\n".join(f"⚠ {text}" for text in odd)))
         self.ui.render.enabled = volume is not None and volume.GetImageData() is not None
         self.ui.render.checked = is_rendered(volume)
 
     def close(self) -> None:
         """Let go of the scene: a widget that still watches it can crash Slicer when it exits."""
+        self._series.close()
         self.ui.volume.setMRMLScene(None)
 
     def _choose(self, node: Any) -> None:

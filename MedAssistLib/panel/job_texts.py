@@ -32,6 +32,7 @@ def duration(seconds: float) -> str:
 
 
 def _done(job: Job) -> str:
-    text = _("Done in {time}").format(time=duration(job.seconds))
-    steps = ", ".join(job.result.get("steps", ()))
-    return _("{done}. Memory was short: {steps}").format(done=text, steps=steps) if steps else text
+    texts = [_("Done in {time}").format(time=duration(job.seconds))]
+    if steps := ", ".join(job.result.get("steps", ())):
+        texts.append(_("Memory was short: {steps}").format(steps=steps))
+    return ". ".join([*texts, *job.result.get("doubts", ())])

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from MedAssistLib.enhance import without_unit
 from MedAssistLib.panel.text import tr as _
 
 _GIGABYTE, _MEGABYTE = 1e9, 1e6
@@ -75,6 +76,14 @@ class Model:
             lines.append(str(facts["terms"]))
         return "\n".join(lines)
 
+    def doubts(self, enhancement: Sequence[str]) -> list[str]:
+        """Return warnings of what was done to a volume that this model is to be run on."""
+        lost = without_unit(enhancement) if self.facts["modality"] == "CT" else ()
+        if not lost:
+            return []
+        text = _("⚠ The values are no Hounsfield units after {filters}: take the scan as it was.")
+        return [text.format(filters=", ".join(lost))]
+
 
 @dataclass(frozen=True)
 class ModelList:
@@ -83,10 +92,12 @@ class ModelList:
     Attributes:
         models: The models.
         folder: Where the user's own are.
+        unreadable: Names of models that are left out, each with why.
     """
 
     models: tuple[Model, ...] = ()
     folder: str = ""
+    unreadable: Mapping[str, str] = field(default_factory=dict)
     _by_name: dict[str, Model] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -97,7 +108,15 @@ class ModelList:
         """Return the list that the worker's verb ``models`` gives."""
         here = [Model(facts, bool(facts["installed"])) for facts in answer["models"]]
         offered = [Model(facts, False) for facts in answer["offered"]]
-        return cls((*here, *offered), str(answer["folder"]))
+        return cls((*here, *offered), str(answer["folder"]), dict(answer["unreadable"]))
+
+    @property
+    def left_out(self) -> list[str]:
+        """A line that says which models are not in the list and why; none if all are."""
+        if not self.unreadable:
+            return []
+        names = ", ".join(f"{name} ({why})" for name, why in self.unreadable.items())
+        return [_("⚠ Left out of the list: {names}").format(names=names)]
 
     def get(self, name: str) -> Model | None:
         """Return a model by its name."""

@@ -18,6 +18,7 @@ from MedAssistLib.panel.runs import Runs
 from MedAssistLib.panel.settings import Settings, device_texts
 from MedAssistLib.panel.setup_box import SetupBox
 from MedAssistLib.panel.text import tr as _
+from MedAssistLib.scene.volumes import enhancement_of
 
 _GIGABYTE = 10**9
 _STEP, _MEMORY, _MIRROR, _TABLE = "Step", "Memory", "Mirror", "Table"
@@ -137,15 +138,15 @@ class SegmentSection:
         self.channels.close()
 
     def _details(self, model: Model | None) -> str:
-        if model is None:
-            return ""
+        """Return what there is to say of the model, and which models are not in the list."""
         volume = self._context.volume
-        lines = [model.about]
-        if model.here and volume is not None and self.setup.can_run:
-            found = self._estimates.of(model.name, volume)
-            if found:
-                lines.append(memory_text(found, self._settings.device))
-        return "\n".join(lines)
+        lines = [model.about] if model else []
+        if model and volume is not None:
+            lines += model.doubts(enhancement_of(volume))
+            if model.here and self.setup.can_run:
+                found = self._estimates.of(model.name, volume)
+                lines += [memory_text(found, self._settings.device)] if found else []
+        return "\n".join([*lines, *self._models.left_out])
 
     def _why_not(self, model: Model | None) -> str:
         """Return why nothing can be run now; empty if it can."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,10 @@ from MedAssistLib.read.options import is_modality
 from MedAssistLib.read.stated import Stated, given_spacing, require_room
 
 MODALITY_KEY = "modality"
+ENHANCEMENT_KEY = "MedAssist_enhancement"
+"""Names of the filters that were run on a scan, in their order, with blanks between."""
 
+_FILTER_NAMES = re.compile(r"[a-z]+\.[a-z0-9]+( [a-z]+\.[a-z0-9]+)*")
 _AGAIN = "Copy or export it again"
 _SUFFIXES = (
     *(".nii.gz", ".seg.nrrd", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".mnc"),
@@ -43,6 +47,7 @@ class ImageFile:
         spacing: Distance of the voxels in mm; what ITK assumes if it is not stated.
         components: Values a voxel.
         modality: DICOM modality, empty if it does not say.
+        enhancement: Names of the filters that MedAssist ran on it.
         stated: What else it states.
     """
 
@@ -52,6 +57,7 @@ class ImageFile:
     spacing: tuple[float, ...]
     components: int
     modality: str
+    enhancement: tuple[str, ...]
     stated: Stated
 
     @property
@@ -85,6 +91,7 @@ def inspect(path: Path, kind: Kind) -> ImageFile:
         held = stated.data.stat().st_size - stated.start
         require_room(stated.data, needed, held, packed=stated.packed)
     keys = reader.GetMetaDataKeys()
+    noted = {key: reader.GetMetaData(key) for key in (MODALITY_KEY, ENHANCEMENT_KEY) if key in keys}
     if kind is Kind.HDF5 and _MINC_ORDER in keys:
         timed = "T" in reader.GetMetaData(_MINC_ORDER)
         stated = Stated(volumes=timed, ras=True, findings=stated.findings)
@@ -94,7 +101,8 @@ def inspect(path: Path, kind: Kind) -> ImageFile:
         size=size,
         spacing=spacing[:3],
         components=int(reader.GetNumberOfComponents()),
-        modality=_modality(reader.GetMetaData(MODALITY_KEY)) if MODALITY_KEY in keys else "",
+        modality=_modality(noted.get(MODALITY_KEY, "")),
+        enhancement=_filters(noted.get(ENHANCEMENT_KEY, "")),
         stated=stated,
     )
 
@@ -128,6 +136,7 @@ def load_volume(
     return Scan(
         image=image,
         modality=file.modality,
+        enhancement=file.enhancement,
         name=stem(file.path) + suffix,
         source=file.path,
         findings=file.stated.findings + odd,
@@ -224,6 +233,11 @@ def _modality(stored: str) -> str:
     """Return a DICOM modality if it is one: anything may be written in a file."""
     code = stored.strip().upper()
     return code if is_modality(code) else ""
+
+
+def _filters(stored: str) -> tuple[str, ...]:
+    """Return names of filters if that is what was written."""
+    return tuple(stored.split()) if _FILTER_NAMES.fullmatch(stored) else ()
 
 
 def _minc_finding() -> Finding:

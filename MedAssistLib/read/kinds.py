@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import stat
 import zipfile
 import zlib
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
@@ -84,6 +86,14 @@ _STARTS: dict[bytes, Kind] = {
 }
 
 
+def is_ordinary(path: Path) -> bool:
+    """Tell whether reading the file will end: a pipe or a device may never."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
 def kind_of(path: Path) -> Kind:
     """Tell what kind of file this is by its content.
 
@@ -136,11 +146,11 @@ def _is_text(head: bytes) -> bool:
 
 def _kind_inside(path: Path) -> Kind:
     """Tell NIfTI and Analyze, which are read packed, from what has to be unpacked first."""
-    try:
-        with gzip.open(path) as stream:
-            head = stream.read(HEAD)
-    except (OSError, EOFError, zlib.error):
-        return Kind.GZIP
+    head = b""
+    # The beginning tells, even if the rest is damaged.
+    with suppress(OSError, EOFError, zlib.error), gzip.open(path) as stream:
+        while len(head) < HEAD and (more := stream.read1(HEAD - len(head))):
+            head += more
     if head[_DICOM_MARK] == b"DICM":
         return Kind.GZIP_DICOM
     kind = _kind(head)

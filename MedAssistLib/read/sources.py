@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-import pydicom
-from pydicom.uid import MediaStorageDirectoryStorage
 
 from MedAssistLib.archive import Terms, unpack
 from MedAssistLib.errors import InputError, MedAssistError
 from MedAssistLib.progress import Progress
-from MedAssistLib.read.dicom.headers import PARSE_ERRORS
+from MedAssistLib.read.dicomdir import files_named, is_dicomdir
 from MedAssistLib.read.images import header_of
-from MedAssistLib.read.kinds import Kind, kind_of
-from MedAssistLib.read.packed import MOST_RATIO, unpack_gzip
+from MedAssistLib.read.kinds import Kind, is_ordinary, kind_of
+from MedAssistLib.read.packed import MOST_RATIO, packed_dicom, unpack_each, unpack_gzip
 
 _CHECK_EVERY = 500
 _IGNORED = re.compile(r"^(\.DS_Store|\._.*|Thumbs\.db|desktop\.ini)$", re.IGNORECASE)
@@ -55,8 +50,10 @@ class Files:
         folder: Where the files are: ``source`` or its folder, or where it was unpacked.
         paths: Ordinary files, in the order of their names, numbers by value.
         missing: Files that a DICOMDIR names and that are not there.
-        unreadable: Folders that could not be looked into, links that lead nowhere; each with why.
+        unreadable: Folders that could not be looked into, links that lead nowhere, packed DICOM
+            files that cannot be unpacked; each with why.
         links: Links to folders, which are not followed.
+        unpacked: Below it, packed DICOM files lie unpacked, each in its place below ``folder``.
     """
 
     source: Path
@@ -65,9 +62,12 @@ class Files:
     missing: tuple[str, ...] = ()
     unreadable: tuple[tuple[Path, str], ...] = ()
     links: tuple[Path, ...] = ()
+    unpacked: Path | None = None
 
     def shown(self, path: Path) -> Path:
         """Return a file's path as the person knows it, within the zip that it came from."""
+        if self.unpacked and self.unpacked in path.parents:
+            path = self.folder / path.relative_to(self.unpacked)
         if path == self.folder or self.folder not in path.parents:
             return self.source if path == self.folder else path
         if self.folder in (self.source, self.source.parent):
@@ -90,7 +90,8 @@ def files_of(source: Path, progress: Progress) -> Iterator[Files]:
         ResourceError: If there is no space to unpack.
     """
     if source.is_dir():
-        yield _tree(source, source, progress)
+        with _with_packed(_tree(source, source, progress), progress) as files:
+            yield files
         return
     _require_ordinary(source)
     if header_of(source) != source:
@@ -98,7 +99,7 @@ def files_of(source: Path, progress: Progress) -> Iterator[Files]:
         return
     kind = kind_of(source)
     if kind not in (Kind.ZIP, Kind.GZIP, Kind.GZIP_DICOM):
-        yield _directory(source) if kind is Kind.DICOM and _is_directory(source) else _one(source)
+        yield _directory(source) if kind is Kind.DICOM and is_dicomdir(source) else _one(source)
         return
     with tempfile.TemporaryDirectory(prefix="medassist-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
@@ -107,10 +108,32 @@ def files_of(source: Path, progress: Progress) -> Iterator[Files]:
                 unpack(source, folder, _TERMS, progress)
             else:
                 _unpack(source, folder, progress)
-            files = _tree(folder, source, progress)
-            yield files
+            with _with_packed(_tree(folder, source, progress), progress) as files:
+                yield files
         except MedAssistError as error:
             raise _about(error, folder, source) from error
+
+
+@contextmanager
+def _with_packed(files: Files, progress: Progress) -> Iterator[Files]:
+    """Give files with the packed DICOM files among them unpacked, until the block ends."""
+    packed = packed_dicom(files.paths, progress)
+    if not packed:
+        yield files
+        return
+    with tempfile.TemporaryDirectory(prefix="medassist-", ignore_cleanup_errors=True) as name:
+        target = Path(name)
+        try:
+            places, refused = unpack_each(packed, files.folder, target, progress)
+            bad = {path for path, _ in refused}
+            yield replace(
+                files,
+                paths=tuple(places.get(path, path) for path in files.paths if path not in bad),
+                unreadable=(*files.unreadable, *refused),
+                unpacked=target,
+            )
+        except MedAssistError as error:
+            raise _about(error, target, files.folder) from error
 
 
 def _tree(folder: Path, source: Path, progress: Progress) -> Files:
@@ -131,7 +154,7 @@ def _tree(folder: Path, source: Path, progress: Progress) -> Files:
             path = Path(place, name)
             if _IGNORED.match(name):
                 continue
-            if _is_ordinary(path):
+            if is_ordinary(path):
                 found.append(path)
             elif path.is_symlink() and not path.exists():
                 unreadable.append((path, "is a link that leads nowhere"))
@@ -150,65 +173,9 @@ def _one(source: Path) -> Files:
     return Files(source=source, folder=source.parent, paths=(header,))
 
 
-def _is_directory(path: Path) -> bool:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            meta = pydicom.filereader.read_file_meta_info(path)
-            return bool(meta.get("MediaStorageSOPClassUID", "") == MediaStorageDirectoryStorage)
-    except PARSE_ERRORS:
-        return False
-
-
 def _directory(source: Path) -> Files:
-    """Return the files that a DICOMDIR names (PS3.3 F.3.2.2), in whatever case the disk has."""
-    found: dict[Path, None] = {}
-    missing = []
-    for parts in _named(source):
-        path = _inside(source.parent, parts)
-        if path is None:
-            missing.append("/".join(parts))
-        else:
-            found[path] = None
-    if not found:
-        what = (
-            f"names {len(missing)} files, none of which is there" if missing else "names no files"
-        )
-        hint = "Copy the whole disc, or give its folder"
-        raise InputError(what, where=source, hint=hint)
-    return Files(source=source, folder=source.parent, paths=tuple(found), missing=tuple(missing))
-
-
-def _named(source: Path) -> list[tuple[str, ...]]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            records = pydicom.dcmread(source).get("DirectoryRecordSequence", None) or []
-            values = [record.get("ReferencedFileID", None) for record in records]
-            listed = [[value] if isinstance(value, str) else list(value or ()) for value in values]
-    except PARSE_ERRORS as error:
-        hint = "Give the folder instead"
-        raise InputError("is a damaged DICOMDIR", where=source, hint=hint) from error
-    return [tuple(str(part) for part in parts) for parts in listed if parts]
-
-
-def _inside(folder: Path, parts: tuple[str, ...]) -> Path | None:
-    """Return the file of that name below a folder; discs and disks differ in upper case."""
-    path = folder
-    for part in parts:
-        if part in ("", ".", "..") or "\0" in part or Path(part).name != part:
-            return None
-        path = path / part if (path / part).exists() else _in_other_case(path, part)
-    return path if parts and _is_ordinary(path) else None
-
-
-def _in_other_case(folder: Path, name: str) -> Path:
-    wanted = folder / name
-    try:
-        names = list(folder.iterdir())
-    except OSError:
-        return wanted
-    return next((path for path in names if path.name.casefold() == name.casefold()), wanted)
+    found, missing = files_named(source)
+    return Files(source=source, folder=source.parent, paths=found, missing=missing)
 
 
 def _unpack(source: Path, folder: Path, progress: Progress) -> None:
@@ -225,17 +192,9 @@ def _about(error: MedAssistError, folder: Path, source: Path) -> MedAssistError:
 
 
 def _require_ordinary(path: Path) -> None:
-    if not _is_ordinary(path):
+    if not is_ordinary(path):
         hint = "Give a file or a folder"
         raise InputError("is not an ordinary file", where=path, hint=hint)
-
-
-def _is_ordinary(path: Path) -> bool:
-    """Tell whether reading the file will end: a pipe or a device may never."""
-    try:
-        return stat.S_ISREG(path.stat().st_mode)
-    except (OSError, ValueError):
-        return False
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

@@ -102,15 +102,10 @@ def right_handed(image: sitk.Image) -> sitk.Image:
     return image if np.linalg.det(direction(image)) > 0 else image[:, :, ::-1]
 
 
-def set_labelmap_grid(labelmap: vtkOrientedImageData, image: sitk.Image) -> None:
-    """Put the voxels of a segment's label map where the first of ``image`` are."""
-    _set_matrix(labelmap, index_to_lps(image))
-
-
 def set_labelmap_grid_right_handed(labelmap: vtkOrientedImageData, image: sitk.Image) -> None:
-    """Do so with the slices of the label map in reverse order if those axes are left-handed.
+    """Put the voxels of a segment's label map where the first of ``image`` are.
 
-    See :func:`right_handed`.
+    Its slices are reversed if those axes are left-handed; see :func:`right_handed`.
     """
     matrix = index_to_lps(image)
     if np.linalg.det(matrix[:3, :3]) < 0:

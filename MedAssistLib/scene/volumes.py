@@ -130,8 +130,13 @@ def scan_from_volume(node: vtkMRMLVolumeNode) -> Scan:
         modality=series.modality or node.GetAttribute(_MODALITY) or "",
         name=_name(node),
         series_uid=series.uid,
-        enhancement=tuple(json.loads(node.GetAttribute(_ENHANCEMENT) or "[]")),
+        enhancement=enhancement_of(node),
     )
+
+
+def enhancement_of(node: vtkMRMLVolumeNode) -> tuple[str, ...]:
+    """Return the filters that were run on a volume, as a scan's ``enhancement`` has them."""
+    return tuple(json.loads(node.GetAttribute(_ENHANCEMENT) or "[]"))
 
 
 def image_from_volume(node: vtkMRMLVolumeNode) -> sitk.Image:

@@ -5,21 +5,27 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from MedAssistLib import geometry
-from MedAssistLib.case import Scan, Segment, Segmentation
-from MedAssistLib.errors import ModelError, ResourceError, UsageError
+from MedAssistLib.case import Finding, Scan, Segment, Segmentation
+from MedAssistLib.errors import ModelError, UsageError
 from MedAssistLib.models import formats
 from MedAssistLib.models.card import ModelCard
+from MedAssistLib.models.formats.located_card import LocatedModel
 from MedAssistLib.models.plan import PartedModel, TiledModel
 from MedAssistLib.progress import Progress
+from MedAssistLib.segment.device import device_of
+from MedAssistLib.segment.doubts import doubts
 from MedAssistLib.segment.finish import finished, voxel_ml
 from MedAssistLib.segment.options import SegmentOptions
 from MedAssistLib.segment.region import put_back, region_slices
+
+# Options that every model follows; the others are for patch-wise ones.
+_FOR_ALL = {"device", "region", "classes", "folds"}
 
 Loader = Callable[[ModelCard, str], "formats.Network | TiledModel | PartedModel"]
 
@@ -36,6 +42,7 @@ class SegmentResult:
         backend: The program that ran it, if the model is patch-wise.
         steps: What was done because memory did not suffice, in order.
         seconds: How long each stage took, by name.
+        findings: What speaks against trusting it, for other reasons than what it shows.
     """
 
     segmentation: Segmentation
@@ -44,6 +51,7 @@ class SegmentResult:
     backend: str = ""
     steps: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,15 +103,16 @@ def segment_in_detail(
     progress = progress or Progress()
     began = time.perf_counter()
     _check(scans, card)
+    image = scans[0].image
+    slices = None if options.region is None else region_slices(image, options.region)
+    card = formats.suited(card, image if slices is None else image[slices])
     _check_options(card, options)
     segments = _wanted(card, options.classes)
+    device = device_of(options.device)
     progress.part("Loading the model", 0.0, 0.1).update(0.0)
-    device = _device(options)
     needed = formats.narrowed(_with_folds(card, options.folds), {s.label for s in segments})
     model = (load or formats.load)(needed, device)
     seconds = {"model": time.perf_counter() - began}
-    image = scans[0].image
-    slices = None if options.region is None else region_slices(image, options.region)
     parts = scans if slices is None else [replace(s, image=s.image[slices]) for s in scans]
     part = progress.part("Segmenting", 0.1, 0.9)
     answer = _run(parts, card, model, options, device, part)
@@ -125,6 +134,7 @@ def segment_in_detail(
         backend=answer.backend,
         steps=answer.steps,
         seconds={**seconds, **answer.seconds},
+        findings=tuple(finding for scan in scans for finding in doubts(scan, card)),
     )
 
 
@@ -151,7 +161,11 @@ def _run(  # noqa: PLR0913, PLR0917
         probabilities=options.probabilities,
         backend=options.backend,
     )
-    if isinstance(model, PartedModel):
+    if isinstance(model, LocatedModel):
+        from MedAssistLib.segment.located import run_located
+
+        result = run_located(scans, model, how, progress)
+    elif isinstance(model, PartedModel):
         from MedAssistLib.segment.parts import run_parts
 
         result = run_parts(scans, model, how, progress)
@@ -192,9 +206,8 @@ def _check_options(card: ModelCard, options: SegmentOptions) -> None:
             what = f"the model {card.name} says itself that its data were {card.orientation}"
             raise UsageError(what, hint="Leave --orientation away")
         return
-    names = ("orientation", "step", "mirror", "reduced", "max_memory", "backend", "probabilities")
-    plain = SegmentOptions()
-    given = [name for name in names if getattr(options, name) != getattr(plain, name)]
+    others = [option for option in fields(options) if option.name not in _FOR_ALL]
+    given = [o.name for o in others if getattr(options, o.name) != o.default]
     if given:
         what = f"the model {card.name} sees the whole scan at once and has no {', '.join(given)}"
         raise UsageError(what, hint="Leave these options away")
@@ -217,34 +230,15 @@ def _words(name: str) -> tuple[str, ...]:
 
 
 def _with_folds(card: ModelCard, folds: tuple[str, ...]) -> ModelCard:
+    """Return the card with some members of the ensemble only."""
     if not folds:
         return card
-    wanted = [f"fold {fold}" for fold in folds]
     # A model in parts has folds of each, such as "organs: fold 0".
-    prefixes = {role: role.rpartition("fold ")[0] for role in card.weights}
-    needed = [prefix + fold for prefix in dict.fromkeys(prefixes.values()) for fold in wanted]
+    parts = {role.rpartition("fold ")[0]: None for role in card.weights}
+    needed = [f"{part}fold {fold}" for part in parts for fold in folds]
     unknown = [role for role in needed if role not in card.weights]
     if unknown:
         what = f"the model {card.name} has no {', '.join(unknown)}"
         raise UsageError(what, hint=f"It has: {', '.join(card.weights)}")
     kept = {role: file for role, file in card.weights.items() if role in needed}
     return replace(card, weights=kept)
-
-
-def _device(options: SegmentOptions) -> str:
-    try:
-        import torch
-    except ImportError as error:
-        hint = "In Slicer install the PyTorch extension; elsewhere: pip install torch"
-        raise ModelError("PyTorch is not installed", hint=hint) from error
-    there = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if options.device == "auto":
-        return "cuda" if there["cuda"] else "cpu"
-    if not there[options.device]:
-        hint = "Use --device cpu, or install a PyTorch built for your graphics card"
-        raise ResourceError(f"the device {options.device} is not available", hint=hint)
-    return options.device

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +24,26 @@ def describe_scan(scan: Scan, path: Path) -> dict[str, Any]:
         ResourceError: If the file cannot be written.
     """
     array = sitk.GetArrayViewFromImage(scan.image)
-    return describe_array(array, scan.image, path, modality=scan.modality)
+    return describe_array(
+        array, scan.image, path, modality=scan.modality, enhancement=scan.enhancement
+    )
 
 
 def describe_array(
-    array: npt.NDArray[Any], grid: sitk.Image, path: Path, *, modality: str
+    array: npt.NDArray[Any],
+    grid: sitk.Image,
+    path: Path,
+    *,
+    modality: str,
+    enhancement: Sequence[str],
 ) -> dict[str, Any]:
     """Write voxels (axes k, j, i) that lie as those of ``grid`` do; see :func:`describe_scan`.
 
     The size of ``grid`` does not matter.
     """
     write_array(array, path)
-    return {"array": str(path), "modality": modality, **grid_fields(grid)}
+    facts = {"array": str(path), "modality": modality, "enhancement": list(enhancement)}
+    return {**facts, **grid_fields(grid)}
 
 
 def grid_fields(image: sitk.Image) -> dict[str, tuple[float, ...]]:
@@ -64,6 +72,7 @@ def read_scan(description: Mapping[str, Any]) -> Scan:
     return Scan(
         image=image,
         modality=str(description.get("modality", "")),
+        enhancement=tuple(map(str, description.get("enhancement", ()))),
     )
 
 

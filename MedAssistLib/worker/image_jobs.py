@@ -55,6 +55,7 @@ def segment(request: Request, models: ModelCache, progress: Progress) -> dict[st
         "backend": result.backend,
         "steps": result.steps,
         "seconds": result.seconds,
+        "doubts": [finding.title for finding in result.findings],
         **_extras(request, scans[0], made, progress.part("Measuring", 0.9, 1.0)),
     }
 

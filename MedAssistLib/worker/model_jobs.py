@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from MedAssistLib.errors import ModelError
 from MedAssistLib.models import catalogue, formats, install, store
 from MedAssistLib.models.card import ModelCard
 from MedAssistLib.models.download import announced_size
+from MedAssistLib.models.record import Record
 from MedAssistLib.models.weights import installed
 from MedAssistLib.progress import Progress
 from MedAssistLib.worker.cache import ModelCache
@@ -19,11 +18,20 @@ Request = Mapping[str, Any]
 
 
 def models(_request: Request, _models: ModelCache, _progress: Progress) -> dict[str, Any]:
-    """Return what there is to know of every model at hand, and of those that can be had."""
-    at_hand = [_described(card) for card in _readable()]
+    """Return what there is to know of every model at hand, and of those that can be had.
+
+    ``unreadable`` has the models that are left out, by name, each with why.
+    """
+    shelf = store.shelf()
+    at_hand = [_described(card, record) for card, record in shelf.models]
     names = {entry["name"] for entry in at_hand}
     offered = [_offered(entry) for entry in catalogue.entries() if entry.name not in names]
-    return {"models": at_hand, "offered": offered, "folder": str(store.models_folder())}
+    return {
+        "models": at_hand,
+        "unreadable": {name: error.what for name, error in shelf.unreadable.items()},
+        "offered": offered,
+        "folder": str(store.models_folder()),
+    }
 
 
 def add(request: Request, _models: ModelCache, progress: Progress) -> dict[str, Any]:
@@ -50,20 +58,7 @@ def remove(request: Request, models: ModelCache, _progress: Progress) -> dict[st
     return {"name": request["name"], "freed": size}
 
 
-def _readable() -> list[ModelCard]:
-    """Return the cards of the models that can be used by name.
-
-    One that is damaged is left out, and one whose card only PyTorch can read while that is missing.
-    """
-    cards = store.shipped()
-    for name in store.stored_names():
-        with contextlib.suppress(ModelError, ImportError):
-            cards.append(store.stored(name)[0])
-    return cards
-
-
-def _described(card: ModelCard) -> dict[str, Any]:
-    stored = card.name in store.stored_names()
+def _described(card: ModelCard, record: Record | None) -> dict[str, Any]:
     return {
         "name": card.name,
         "title": card.title,
@@ -74,13 +69,13 @@ def _described(card: ModelCard) -> dict[str, Any]:
         "spacing": card.spacing,
         "labels": [entry.name for entry in card.segments],
         "licence": card.licence,
-        "terms": store.stored(card.name)[1].terms if stored else "",
+        "terms": record.terms if record else "",
         "source": card.source,
         "intended_use": card.intended_use,
         "accuracy": card.accuracy,
         "installed": installed(card),
         "package": card.package,
-        "stored": stored,
+        "stored": record is not None,
         "size": sum(file.size for file in card.weights.values()),
         "program": card.format in ("torchscript", "torch-export"),
         "patchwise": formats.is_tiled(card) or card.format == "totalsegmentator",

@@ -15,22 +15,6 @@ import SimpleITK as sitk
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "ct"
 CLASSES, PATCH = 24, 64
 LOW, HIGH, MEAN, DEVIATION = -900.0, 600.0, 0.0, 250.0
-ARGUMENTS = {
-    "n_stages": 5,
-    "features_per_stage": [32, 64, 128, 256, 320],
-    "conv_op": "torch.nn.modules.conv.Conv3d",
-    "kernel_sizes": [[3, 3, 3]] * 5,
-    "strides": [[1, 1, 1], *[[2, 2, 2]] * 4],
-    "n_conv_per_stage": [2] * 5,
-    "n_conv_per_stage_decoder": [2] * 4,
-    "conv_bias": True,
-    "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
-    "norm_op_kwargs": {"eps": 1e-5, "affine": True},
-    "dropout_op": None,
-    "dropout_op_kwargs": None,
-    "nonlin": "torch.nn.LeakyReLU",
-    "nonlin_kwargs": {"inplace": True},
-}
 
 
 @dataclass(frozen=True)
@@ -49,7 +33,21 @@ CASES = {
     "large": Case((512, 512, 400), (0.7, 0.7, 0.85), 118, 3.0),
     "large-fine": Case((512, 512, 400), (0.7, 0.7, 0.85), 118, 1.5),
 }
-CLASS_NAME = "dynamic_network_architectures.architectures.unet.PlainConvUNet"
+
+
+def _architecture() -> dict[str, Any]:
+    # Here, because it imports torch: a cold run's time includes that.
+    from Testing.nnunet_models import architecture
+
+    return architecture(
+        3,
+        n_stages=5,
+        features_per_stage=[32, 64, 128, 256, 320],
+        kernel_sizes=[[3, 3, 3]] * 5,
+        strides=[[1, 1, 1], *[[2, 2, 2]] * 4],
+        n_conv_per_stage=[2] * 5,
+        n_conv_per_stage_decoder=[2] * 4,
+    )
 
 
 def scan_and_labels() -> tuple[sitk.Image, sitk.Image]:
@@ -76,7 +74,10 @@ def fit(folder: Path, steps: int) -> None:
     values = torch.from_numpy((np.clip(scan, LOW, HIGH).astype(np.float32) - MEAN) / DEVIATION)
     truth = torch.from_numpy(labels.astype(np.int64))
     torch.manual_seed(0)
-    network = build_network(CLASS_NAME, ARGUMENTS, inputs=1, outputs=CLASSES + 1)
+    shape = _architecture()
+    network = build_network(
+        shape["network_class_name"], shape["arch_kwargs"], inputs=1, outputs=CLASSES + 1
+    )
     network = network.to_empty(device="cpu")
     for module in network.modules():
         if hasattr(module, "reset_parameters"):
@@ -121,52 +122,28 @@ def write_model(folder: Path, weights: dict[str, Any], case: Case) -> None:
     """Write the folder of a trained model in nnU-Net's format."""
     import torch
 
-    splines = {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None}
-    configuration = {
-        "data_identifier": "nnUNetPlans_3d_fullres",
-        "preprocessor_name": "DefaultPreprocessor",
-        "batch_size": 2,
-        "patch_size": [PATCH] * 3,
-        "median_image_size_in_voxels": [112.0, 101.0, 122.0],
-        "spacing": [case.spacing] * 3,
-        "normalization_schemes": ["CTNormalization"],
-        "use_mask_for_norm": [False],
-        "resampling_fn_data": "resample_data_or_seg_to_shape",
-        "resampling_fn_seg": "resample_data_or_seg_to_shape",
-        "resampling_fn_data_kwargs": splines,
-        "resampling_fn_seg_kwargs": {**splines, "is_seg": True, "order": 1},
-        "resampling_fn_probabilities": "resample_data_or_seg_to_shape",
-        "resampling_fn_probabilities_kwargs": {**splines, "order": 1},
-        "architecture": {
-            "network_class_name": CLASS_NAME,
-            "arch_kwargs": ARGUMENTS,
-            "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
-        },
-        "batch_dice": False,
-    }
+    from Testing import nnunet_models
+
+    configuration = nnunet_models.configuration(
+        data_identifier="nnUNetPlans_3d_fullres",
+        patch_size=[PATCH] * 3,
+        median_image_size_in_voxels=[112.0, 101.0, 122.0],
+        spacing=[case.spacing] * 3,
+        architecture=_architecture(),
+    )
     intensities = {
         "max": 1000.0, "mean": MEAN, "median": MEAN, "min": -1000.0,
         "percentile_00_5": LOW, "percentile_99_5": HIGH, "std": DEVIATION,
     }  # fmt: skip
-    plans = {
-        "dataset_name": "Dataset900_Trunk",
-        "plans_name": "nnUNetPlans",
-        "original_median_spacing_after_transp": [case.spacing] * 3,
-        "original_median_shape_after_transp": [112, 101, 122],
-        "image_reader_writer": "SimpleITKIO",
-        "transpose_forward": [0, 1, 2],
-        "transpose_backward": [0, 1, 2],
-        "configurations": {"3d_fullres": configuration},
-        "experiment_planner_used": "ExperimentPlanner",
-        "label_manager": "LabelManager",
-        "foreground_intensity_properties_per_channel": {"0": intensities},
-    }
-    dataset = {
-        "channel_names": {"0": "CT"},
-        "labels": {"background": 0, **{f"structure_{n}": n for n in range(1, case.outputs)}},
-        "numTraining": 1,
-        "file_ending": ".nii.gz",
-    }
+    plans = nnunet_models.plans(
+        dataset_name="Dataset900_Trunk",
+        original_median_spacing_after_transp=[case.spacing] * 3,
+        original_median_shape_after_transp=[112, 101, 122],
+        configurations={"3d_fullres": configuration},
+        foreground_intensity_properties_per_channel={"0": intensities},
+    )
+    labels = {"background": 0, **{f"structure_{n}": n for n in range(1, case.outputs)}}
+    dataset = nnunet_models.dataset(labels=labels, numTraining=1)
     (folder / "fold_0").mkdir(parents=True, exist_ok=True)
     (folder / "plans.json").write_text(json.dumps(plans))
     (folder / "dataset.json").write_text(json.dumps(dataset))

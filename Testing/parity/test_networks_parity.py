@@ -9,29 +9,17 @@ import torch
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 
 from MedAssistLib.models.networks import build_network, load_weights
+from Testing.nnunet_models import UNET, arguments
 
-UNET = "dynamic_network_architectures.architectures.unet."
+NETWORKS = UNET.removesuffix("PlainConvUNet")
 RESIDUAL = "dynamic_network_architectures.building_blocks.residual."
 REQUIRES_IMPORT = ["conv_op", "norm_op", "dropout_op", "nonlin"]
 
 
 def description(dimensions: int, **changes: Any) -> dict[str, Any]:
-    """Return arguments of a small network of three stages, the last anisotropic."""
-    base = {
-        "n_stages": 3,
-        "features_per_stage": [4, 6, 8],
-        "conv_op": f"torch.nn.modules.conv.Conv{dimensions}d",
-        "kernel_sizes": [[1] + [3] * (dimensions - 1), [3] * dimensions, [3] * dimensions],
-        "strides": [[1] * dimensions, [1] + [2] * (dimensions - 1), [2] * dimensions],
-        "n_conv_per_stage_decoder": [2, 1],
-        "conv_bias": True,
-        "norm_op": f"torch.nn.modules.instancenorm.InstanceNorm{dimensions}d",
-        "norm_op_kwargs": {"eps": 1e-5, "affine": True},
-        "dropout_op": None,
-        "dropout_op_kwargs": None,
-        "nonlin": "torch.nn.LeakyReLU",
-        "nonlin_kwargs": {"inplace": True},
-    }
+    """Return arguments of a small network without what tells a plain from a residual one."""
+    base = arguments(dimensions)
+    del base["n_conv_per_stage"]
     return {**base, **changes}
 
 
@@ -84,14 +72,14 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_weights_fit_key_for_key_and_the_answers_are_equal(case: str) -> None:
     """A user's nnU-Net weights would not load, or would segment something else."""
-    name, arguments = CASES[case]
-    resolved = dict(arguments)
+    name, settings = CASES[case]
+    resolved = dict(settings)
     requires = list(REQUIRES_IMPORT)
     if "block" in resolved:
         requires.append("block")
     torch.manual_seed(3)
     theirs = get_network_from_plans(
-        UNET + name, resolved, requires, 2, 5, allow_init=False, deep_supervision=False
+        NETWORKS + name, resolved, requires, 2, 5, allow_init=False, deep_supervision=False
     ).eval()
     # Untrained normalisation has weights of one; give every weight a say.
     weights = {
@@ -100,13 +88,13 @@ def test_weights_fit_key_for_key_and_the_answers_are_equal(case: str) -> None:
     }
     theirs.load_state_dict(weights)
     weights = theirs.state_dict()
-    ours = build_network(UNET + name, arguments, inputs=2, outputs=5)
+    ours = build_network(NETWORKS + name, settings, inputs=2, outputs=5)
     assert list(ours.state_dict()) == list(weights)
     assert {k: v.shape for k, v in ours.state_dict().items()} == {
         k: v.shape for k, v in weights.items()
     }
     ours = load_weights(ours, weights, "cpu")
-    patch = torch.randn(2, 2, *[8] * (2 if "2d" in arguments["conv_op"].lower() else 3))
+    patch = torch.randn(2, 2, *[8] * (2 if "2d" in settings["conv_op"].lower() else 3))
     with torch.inference_mode():
         torch.testing.assert_close(ours(patch), theirs(patch), rtol=1e-5, atol=1e-5)
 
@@ -114,12 +102,12 @@ def test_weights_fit_key_for_key_and_the_answers_are_equal(case: str) -> None:
 @pytest.mark.parametrize("name", ["PlainConvUNet", "ResidualEncoderUNet"])
 def test_deep_supervision_is_the_last_of_its_answers(name: str) -> None:
     """A network trained with deep supervision would answer with a coarse head."""
-    arguments = description(3, **(PLAIN if name == "PlainConvUNet" else BLOCKS))
+    settings = description(3, **(PLAIN if name == "PlainConvUNet" else BLOCKS))
     theirs = get_network_from_plans(
-        UNET + name, arguments, REQUIRES_IMPORT, 1, 2, deep_supervision=True
+        NETWORKS + name, settings, REQUIRES_IMPORT, 1, 2, deep_supervision=True
     ).eval()
     ours = load_weights(
-        build_network(UNET + name, {**arguments, "deep_supervision": True}, inputs=1, outputs=2),
+        build_network(NETWORKS + name, {**settings, "deep_supervision": True}, inputs=1, outputs=2),
         theirs.state_dict(),
         "cpu",
     )

@@ -16,6 +16,9 @@ from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from scipy import ndimage
 from torch.nn import functional
 
+from Testing import nnunet_models
+from Testing.phantoms import two_kinds_of_balls
+
 LOW, HIGH, MEAN, DEVIATION = -900.0, 1400.0, 120.0, 260.0
 _STEPS = {2: 100, 3: 60}
 
@@ -42,13 +45,7 @@ class Task:
 def scan(size: Sequence[int], spacing: Sequence[float], seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return a noisy scan (k, j, i) with balls of two kinds, and their labels."""
     random = np.random.default_rng(seed)
-    places = np.stack(np.meshgrid(*[np.arange(n) for n in size], indexing="ij"), -1) * spacing
-    extent = np.array(size) * spacing
-    labels = np.zeros(size, dtype=np.uint8)
-    for label in (1, 2, 1, 2):
-        centre = random.uniform(0.15, 0.85, 3) * extent
-        radius = random.uniform(0.16, 0.3) * extent.mean()
-        labels[((places - centre) ** 2).sum(-1) < radius**2] = label
+    labels, _ = two_kinds_of_balls(size, spacing, random, centres=(0.15, 0.85), radii=(0.16, 0.3))
     values = np.choose(labels, [0.0, 300.0, 700.0])
     sigma = [0.6 / s for s in spacing]
     values = ndimage.gaussian_filter(values, sigma) + random.normal(0.0, 40.0, size)
@@ -63,66 +60,31 @@ def rough_labels(labels: np.ndarray) -> np.ndarray:
 def configuration(task: Task, **changes: Any) -> dict[str, Any]:
     """Return nnU-Net's configuration for a task."""
     n = task.dimensions
-    base = {
-        "data_identifier": "tiny",
-        "preprocessor_name": "DefaultPreprocessor",
-        "batch_size": 2,
-        "patch_size": [24, 32, 28][-n:] if n == 3 else [32, 28],
-        "spacing": [1.2, 1.0, 1.1][-n:],
-        "median_image_size_in_voxels": [40] * n,
-        "normalization_schemes": ["CTNormalization"] * task.channels,
-        "use_mask_for_norm": [False] * task.channels,
-        "resampling_fn_data": "resample_data_or_seg_to_shape",
-        "resampling_fn_seg": "resample_data_or_seg_to_shape",
-        "resampling_fn_data_kwargs": {
-            "is_seg": False,
-            "order": 3,
-            "order_z": 0,
-            "force_separate_z": None,
-        },
-        "resampling_fn_seg_kwargs": {
-            "is_seg": True,
-            "order": 1,
-            "order_z": 0,
-            "force_separate_z": None,
-        },
-        "resampling_fn_probabilities": "resample_data_or_seg_to_shape",
-        "resampling_fn_probabilities_kwargs": {
-            "is_seg": False,
-            "order": 1,
-            "order_z": 0,
-            "force_separate_z": None,
-        },
-        "batch_dice": False,
-        "architecture": architecture(n),
-    }
+    base = nnunet_models.configuration(
+        n,
+        patch_size=[24, 32, 28][-n:] if n == 3 else [32, 28],
+        spacing=[1.2, 1.0, 1.1][-n:],
+        median_image_size_in_voxels=[40] * n,
+        normalization_schemes=["CTNormalization"] * task.channels,
+        use_mask_for_norm=[False] * task.channels,
+        architecture=architecture(n),
+    )
     if task.cascade:
         base["previous_stage"] = "3d_lowres"
     return {**base, **changes}
 
 
 def architecture(dimensions: int) -> dict[str, Any]:
+    """Return nnU-Net's description of a network of three stages."""
     n = dimensions
-    return {
-        "network_class_name": "dynamic_network_architectures.architectures.unet.PlainConvUNet",
-        "arch_kwargs": {
-            "n_stages": 3,
-            "features_per_stage": [8, 12, 16],
-            "conv_op": f"torch.nn.modules.conv.Conv{n}d",
-            "kernel_sizes": [[3] * n] * 3,
-            "strides": [[1] * n, [2] * n, [2] * n],
-            "n_conv_per_stage": [1, 1, 1],
-            "n_conv_per_stage_decoder": [1, 1],
-            "conv_bias": True,
-            "norm_op": f"torch.nn.modules.instancenorm.InstanceNorm{n}d",
-            "norm_op_kwargs": {"eps": 1e-5, "affine": True},
-            "dropout_op": None,
-            "dropout_op_kwargs": None,
-            "nonlin": "torch.nn.LeakyReLU",
-            "nonlin_kwargs": {"inplace": True},
-        },
-        "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
-    }
+    return nnunet_models.architecture(
+        n,
+        features_per_stage=[8, 12, 16],
+        kernel_sizes=[[3] * n] * 3,
+        strides=[[1] * n, [2] * n, [2] * n],
+        n_conv_per_stage=[1, 1, 1],
+        n_conv_per_stage_decoder=[1, 1],
+    )
 
 
 def network(task: Task) -> torch.nn.Module:
@@ -195,29 +157,23 @@ def write(  # noqa: PLR0913
         "percentile_00_5": LOW,
         "percentile_99_5": HIGH,
     }
-    plans = {
-        "dataset_name": "Dataset999_Tiny",
-        "plans_name": "nnUNetPlans",
-        "original_median_spacing_after_transp": [1.2, 1.0, 1.1],
-        "original_median_shape_after_transp": [40, 40, 40],
-        "image_reader_writer": "SimpleITKIO",
-        "transpose_forward": list(transpose),
-        "transpose_backward": [int(axis) for axis in np.argsort(transpose)],
-        "configurations": {name: configuration(task, **changes)},
-        "experiment_planner_used": "ExperimentPlanner",
-        "label_manager": "LabelManager",
-        "foreground_intensity_properties_per_channel": {
+    plans = nnunet_models.plans(
+        dataset_name="Dataset999_Tiny",
+        original_median_spacing_after_transp=[1.2, 1.0, 1.1],
+        original_median_shape_after_transp=[40, 40, 40],
+        transpose_forward=list(transpose),
+        transpose_backward=[int(axis) for axis in np.argsort(transpose)],
+        configurations={name: configuration(task, **changes)},
+        foreground_intensity_properties_per_channel={
             str(channel): properties for channel in range(task.channels)
         },
-    }
-    dataset = {
-        "channel_names": {str(channel): "CT" for channel in range(task.channels)},
-        "labels": {"background": 0, "any": [1, 2], "inner": 2}
-        if task.regions
-        else {"background": 0, "soft": 1, "hard": 2},
-        "numTraining": 4,
-        "file_ending": ".nii.gz",
-    }
+    )
+    plain = {"background": 0, "soft": 1, "hard": 2}
+    dataset = nnunet_models.dataset(
+        channel_names={str(channel): "CT" for channel in range(task.channels)},
+        labels={"background": 0, "any": [1, 2], "inner": 2} if task.regions else plain,
+        numTraining=4,
+    )
     if task.regions:
         dataset["regions_class_order"] = [1, 2]
     folder.mkdir(parents=True, exist_ok=True)

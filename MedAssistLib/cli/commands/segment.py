@@ -169,6 +169,7 @@ def _outcome(result: SegmentResult, arguments: argparse.Namespace) -> Outcome:
     ran = f"{result.device}, {result.backend}" if result.backend else result.device
     lines = [f"{', '.join(names)} by {made.made_by} on {ran}"]
     lines += [f"memory was short: {step}" for step in result.steps]
+    lines += [f"note: {finding.title}" for finding in result.findings]
     outputs = [str(path) for path in (arguments.output, arguments.probabilities) if path]
     data = {
         "segments": names,
@@ -177,6 +178,7 @@ def _outcome(result: SegmentResult, arguments: argparse.Namespace) -> Outcome:
         "backend": result.backend,
         "memory_steps": list(result.steps),
         "seconds": {name: round(value, 3) for name, value in result.seconds.items()},
+        "findings": [finding.title for finding in result.findings],
         "outputs": outputs,
     }
     return Outcome("\n".join(lines + [f"wrote {path}" for path in outputs]), data)

@@ -92,4 +92,5 @@ FILTER = FilterKind(
     prepare=_prepare,
     compute=_compute,
     tolerance=0.02,
+    keeps_unit=False,
 )

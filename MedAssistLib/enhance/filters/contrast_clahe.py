@@ -60,4 +60,5 @@ FILTER = FilterKind(
     prepare=_prepare,
     compute=_compute,
     tolerance=0.05,
+    keeps_unit=False,
 )

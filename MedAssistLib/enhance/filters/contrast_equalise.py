@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from MedAssistLib.enhance.contrast import LARGEST
+from MedAssistLib.enhance.contrast import AIR_AND_BODY, along_curve, bound
 from MedAssistLib.enhance.kind import FilterKind
-from MedAssistLib.enhance.options import INTENSITY, Options, option
-from MedAssistLib.enhance.voxels import Values, body_threshold, map_values, sample
+from MedAssistLib.enhance.options import Options
+from MedAssistLib.enhance.voxels import Values, body_threshold, sample
 from MedAssistLib.progress import Progress
 
 _BINS = 1024
@@ -20,14 +20,8 @@ _BINS = 1024
 class EqualiseOptions(Options):
     """What is equalised."""
 
-    above: float | None = option(
-        None,
-        least=-LARGEST,
-        most=LARGEST,
-        unit=INTENSITY,
-        help="Only values above this are equalised; the others become it",
-        by_modality={"CT": -200.0},
-        auto="the threshold between air and body by Otsu's method",
+    above: float | None = bound(
+        "Only values above this are equalised; the others become it", ct=-200.0, auto=AIR_AND_BODY
     )
 
 
@@ -45,21 +39,13 @@ def _prepare(
     return edges, low + share * (edges[-1] - low)
 
 
-def _compute(
-    image: sitk.Image,
-    _options: EqualiseOptions,
-    progress: Progress,
-    curve: tuple[Values, Values],
-) -> sitk.Image:
-    return map_values(image, *curve, progress)
-
-
 FILTER = FilterKind(
     name="contrast.equalise",
     help="Gives each grey an equal share of the body: use it for a first look when you do not know "
     "where the tissue lies; HU are lost.",
     options=EqualiseOptions,
     prepare=_prepare,
-    compute=_compute,
+    compute=along_curve,
     tolerance=0.02,
+    keeps_unit=False,
 )

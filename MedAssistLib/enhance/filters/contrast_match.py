@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from MedAssistLib.enhance.contrast import along_curve
 from MedAssistLib.enhance.kind import FilterKind
 from MedAssistLib.enhance.options import Options, file, option
-from MedAssistLib.enhance.voxels import Values, map_values
+from MedAssistLib.enhance.voxels import Values
 from MedAssistLib.errors import InputError
 from MedAssistLib.progress import Progress
 
@@ -66,18 +67,13 @@ def _read(path: str) -> sitk.Image:
     return reference
 
 
-def _compute(
-    image: sitk.Image, _options: MatchOptions, progress: Progress, curve: tuple[Values, Values]
-) -> sitk.Image:
-    return map_values(image, *curve, progress)
-
-
 FILTER = FilterKind(
     name="contrast.match",
     help="Gives a scan the grey values of another: use it to compare or segment MR of different "
     "scanners; HU are lost.",
     options=MatchOptions,
     prepare=_prepare,
-    compute=_compute,
+    compute=along_curve,
     tolerance=0.02,
+    keeps_unit=False,
 )

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from MedAssistLib.enhance.contrast import LARGEST
+from MedAssistLib.enhance.contrast import AIR_AND_BODY, bound
 from MedAssistLib.enhance.itk import run
 from MedAssistLib.enhance.kind import FilterKind
-from MedAssistLib.enhance.options import INTENSITY, Options, option
+from MedAssistLib.enhance.options import Options, option
 from MedAssistLib.enhance.voxels import Values, body_threshold
 from MedAssistLib.progress import Progress
 
@@ -26,14 +26,10 @@ class CropOptions(Options):
     margin: float = option(
         5.0, least=0.0, most=200.0, unit="mm", help="What is kept around the body on each side"
     )
-    above: float | None = option(
-        None,
-        least=-LARGEST,
-        most=LARGEST,
-        unit=INTENSITY,
-        help="Values above this are body; only the largest connected part counts",
-        by_modality={"CT": -300.0},
-        auto="the threshold between air and body by Otsu's method",
+    above: float | None = bound(
+        "Values above this are body; only the largest connected part counts",
+        ct=-300.0,
+        auto=AIR_AND_BODY,
     )
 
 

@@ -23,9 +23,9 @@ def _compute(
     image: sitk.Image, options: TopHatOptions, progress: Progress, _state: None
 ) -> sitk.Image:
     if options.side == "bright":
-        hat: sitk.Image = image - opened(image, options.radius, progress)
+        hat: sitk.Image = image - opened(image, options, progress)
     else:
-        hat = closed(image, options.radius, progress) - image
+        hat = closed(image, options, progress) - image
     return hat
 
 
@@ -36,4 +36,5 @@ FILTER = FilterKind(
     options=TopHatOptions,
     compute=_compute,
     reach=ball_reach,
+    keeps_unit=False,
 )

@@ -38,4 +38,5 @@ FILTER = FilterKind(
     options=GradientOptions,
     compute=_compute,
     reach=lambda options, spacing: gaussian_reach(options.sigma, spacing) + spacing,
+    keeps_unit=False,
 )

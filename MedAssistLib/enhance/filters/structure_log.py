@@ -42,4 +42,5 @@ FILTER = FilterKind(
     options=LogOptions,
     compute=_compute,
     reach=lambda options, spacing: gaussian_reach(options.sigma, spacing) + spacing,
+    keeps_unit=False,
 )

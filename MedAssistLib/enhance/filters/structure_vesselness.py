@@ -2,37 +2,10 @@
 
 from __future__ import annotations
 
-import SimpleITK as sitk
+from MedAssistLib.enhance.tubes import structure_kind
 
-from MedAssistLib.enhance.kind import FilterKind
-from MedAssistLib.enhance.tubes import StructureOptions, contrast_of, strongest, structure_reach
-from MedAssistLib.enhance.voxels import Slices
-from MedAssistLib.progress import Progress
-
-
-def _compute(
-    image: sitk.Image, options: StructureOptions, progress: Progress, contrast: float
-) -> sitk.Image:
-    return strongest(image, 1, options, progress, contrast)
-
-
-def _part(
-    image: sitk.Image,
-    options: StructureOptions,
-    progress: Progress,
-    contrast: float,
-    keep: Slices,
-) -> sitk.Image:
-    return strongest(image, 1, options, progress, contrast, keep=keep)
-
-
-FILTER = FilterKind(
+FILTER = structure_kind(
     name="structure.vesselness",
     help="Shows tubes, from 0 to 1: use it on enhanced vessels or, with side=dark, airways.",
-    options=StructureOptions,
-    prepare=contrast_of,
-    compute=_compute,
-    part=_part,
-    reach=structure_reach,
-    tolerance=0.02,
+    dimension=1,
 )

@@ -9,11 +9,13 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import SimpleITK as sitk
 
 from MedAssistLib.errors import ModelError
 from MedAssistLib.models.card import CARD_NAME, ModelCard, read_card
 from MedAssistLib.models.formats import (
     auto3dseg_card,
+    located_card,
     monai_bundle_card,
     nnunet_card,
     totalsegmentator_card,
@@ -31,7 +33,7 @@ _TILED = {
     "torchscript": "torchscript",
     "torch-export": "torchscript",
 }
-_PARTED = {totalsegmentator_card.FORMAT: "totalsegmentator"}
+_PARTED = {totalsegmentator_card.FORMAT: "totalsegmentator", located_card.FORMAT: "located"}
 # What makes a card of a stranger's folder, in the order in which they are asked.
 _FOREIGN = (
     totalsegmentator_card.describe,
@@ -84,7 +86,18 @@ def describe(path: Path) -> ModelCard:
 
 def narrowed(card: ModelCard, labels: Collection[int]) -> ModelCard:
     """Return a card without the networks that give none of the labels that are wanted."""
+    if card.format == located_card.FORMAT:
+        return located_card.narrowed(card, labels)
     return totalsegmentator_card.narrowed(card, labels) if card.format in _PARTED else card
+
+
+def suited(card: ModelCard, image: sitk.Image) -> ModelCard:
+    """Return the card to use for a scan: that of the network alone for a crop as in its training.
+
+    Raises:
+        ModelError: If the card is not valid.
+    """
+    return located_card.suited(card, image) if card.format == located_card.FORMAT else card
 
 
 def is_tiled(card: ModelCard) -> bool:

@@ -17,18 +17,12 @@ from MedAssistLib.models.formats.nnunet_plans import (
     inference_plan,
     reading,
 )
+from MedAssistLib.models.modality import modality_of
 from MedAssistLib.models.plan import InferencePlan, Scheme
 
 FORMAT = "nnunet"
 _PREFERRED = ("3d_fullres", "3d_cascade_fullres", "3d_lowres", "2d")
 _NOT_STATED = "not stated by its author"
-_MODALITIES = {
-    "CT": {"ct", "cbct", "ncct", "ctce", "cta"},
-    "MR": {"mr", "mri", "mra", "t1", "t1w", "t1c", "t1ce", "t1gd", "t1n", "t2", "t2w", "t2f", "t2s"}
-    | {"flair", "dwi", "adc", "pd", "pdw", "swi"},
-    "PT": {"pt", "pet", "suv"},
-    "US": {"us", "ultrasound"},
-}
 
 
 def describe(path: Path) -> ModelCard | None:
@@ -120,15 +114,10 @@ def _training_data(folder: TrainedFolder, count: str) -> str:
 
 def _modality(channels: tuple[str, ...], plan: InferencePlan) -> str:
     """Return the DICOM modality that all channels are named for; empty if they do not tell."""
-    found = {_modality_of(channel) for channel in channels}
-    if found == {""} and all(entry.scheme is Scheme.CT for entry in plan.normalisation):
+    found = modality_of(channels)
+    if not found and all(entry.scheme is Scheme.CT for entry in plan.normalisation):
         return "CT"
-    return found.pop() if len(found) == 1 else ""
-
-
-def _modality_of(channel: str) -> str:
-    words = set(channel.lower().replace("-", " ").replace("_", " ").split())
-    return next((modality for modality, names in _MODALITIES.items() if words & names), "")
+    return found
 
 
 def _spacing(plan: InferencePlan) -> tuple[float, ...]:

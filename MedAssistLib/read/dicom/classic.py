@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from MedAssistLib.read.dicom.frames import (
-    Frame,
-    NoPlaceError,
-    Place,
-    Traits,
-    given,
-    make_frame,
-    numbers,
-)
+from MedAssistLib.read.dicom.frames import Frame, Place, Traits, make_frame
 from MedAssistLib.read.dicom.headers import Header
 
 _GE_OFFSET = 1e9  # newer software of GE adds it to b-values
@@ -23,17 +15,14 @@ def classic_frame(header: Header) -> Frame:
         NoPlaceError: If the image has no place in the patient.
         DamagedError: If an attribute is missing or impossible.
     """
-    position, turn = header.words("ImagePositionPatient"), header.words("ImageOrientationPatient")
-    if not (position and turn):
-        raise NoPlaceError
     # A modality LUT takes the place of the rescale (PS3.3 C.11.1.1).
     table = header.text("ModalityLUTSequence")
-    place = Place(
-        numbers(position, 3, "position"),
-        numbers(turn, 6, "orientation"),
-        numbers(header.words("PixelSpacing"), 2, "pixel spacing"),
-        1.0 if table else given(header.text("RescaleSlope"), 1.0),
-        0.0 if table else given(header.text("RescaleIntercept"), 0.0),
+    place = Place.of(
+        header.words("ImagePositionPatient"),
+        header.words("ImageOrientationPatient"),
+        header.words("PixelSpacing"),
+        "" if table else header.text("RescaleSlope"),
+        "" if table else header.text("RescaleIntercept"),
     )
     return make_frame(header, 0, place, _classic_traits(header))
 

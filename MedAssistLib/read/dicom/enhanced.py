@@ -7,16 +7,7 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 
-from MedAssistLib.read.dicom.frames import (
-    DamagedError,
-    Frame,
-    NoPlaceError,
-    Place,
-    Traits,
-    given,
-    make_frame,
-    numbers,
-)
+from MedAssistLib.read.dicom.frames import DamagedError, Frame, Place, Traits, make_frame
 from MedAssistLib.read.dicom.headers import Header
 
 
@@ -36,17 +27,13 @@ def enhanced_frames(header: Header) -> Iterator[Frame]:
         raise DamagedError(f"says that it has {stated:g} frames, but describes {len(groups)}")
     for index, group in enumerate(groups):
         macros = _Macros(group, shared)
-        position = macros.item("PlanePositionSequence").get("ImagePositionPatient")
-        turn = macros.item("PlaneOrientationSequence").get("ImageOrientationPatient")
-        if not (position and turn):
-            raise NoPlaceError
         values = macros.item("PixelValueTransformationSequence")
-        place = Place(
-            numbers(position, 3, "position"),
-            numbers(turn, 6, "orientation"),
-            numbers(macros.item("PixelMeasuresSequence").get("PixelSpacing"), 2, "pixel spacing"),
-            given(values.get("RescaleSlope", header.text("RescaleSlope")), 1.0),
-            given(values.get("RescaleIntercept", header.text("RescaleIntercept")), 0.0),
+        place = Place.of(
+            macros.item("PlanePositionSequence").get("ImagePositionPatient"),
+            macros.item("PlaneOrientationSequence").get("ImageOrientationPatient"),
+            macros.item("PixelMeasuresSequence").get("PixelSpacing"),
+            values.get("RescaleSlope", header.text("RescaleSlope")),
+            values.get("RescaleIntercept", header.text("RescaleIntercept")),
         )
         yield make_frame(header, index, place, _enhanced_traits(header, macros, index))
 

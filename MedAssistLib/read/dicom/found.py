@@ -23,6 +23,7 @@ class Volume:
         spacing: mm along i, j, k, as loaded.
         slices: How many images it is made of.
         findings: What is odd about it.
+        geometry: Those of the findings that are about where its slices lie, not about their values.
         split: What tells it from others of its series, such as ``"echo 2"``; empty if alone.
         paths: Its files.
         sop_class: SOP Class UID.
@@ -39,6 +40,7 @@ class Volume:
     spacing: tuple[float, float, float]
     slices: int
     findings: tuple[Finding, ...]
+    geometry: tuple[Finding, ...]
     split: str
     paths: tuple[Path, ...]
     sop_class: str

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from MedAssistLib.case import Finding
 from MedAssistLib.read.dicom.headers import Header
 
 Vector = npt.NDArray[np.float64]
@@ -99,6 +100,21 @@ class Frame:
         return np.cross(self.row, self.column)
 
 
+@dataclass(frozen=True)
+class Meaning:
+    """What the values of slices mean.
+
+    Attributes:
+        frames: The slices; their rescale leads to ``unit``.
+        unit: Unit, UCUM-like, where the files say it: ``"g/ml"`` for SUV; else empty.
+        findings: What is doubtful, and what was done.
+    """
+
+    frames: tuple[Frame, ...]
+    unit: str
+    findings: tuple[Finding, ...]
+
+
 def moment(frame: Frame) -> tuple[Any, ...]:
     """Return what orders frames in time; what the file does not say sorts first."""
     traits = frame.traits
@@ -122,6 +138,24 @@ class Place(NamedTuple):
     spacing: Vector
     slope: float
     intercept: float
+
+    @classmethod
+    def of(cls, position: Any, orientation: Any, spacing: Any, slope: Any, intercept: Any) -> Place:
+        """Return attributes as numbers.
+
+        Raises:
+            NoPlaceError: If the image has no place in the patient.
+            DamagedError: If an attribute cannot be right.
+        """
+        if not (position and orientation):
+            raise NoPlaceError
+        return cls(
+            _numbers(position, 3, "position"),
+            _numbers(orientation, 6, "orientation"),
+            _numbers(spacing, 2, "pixel spacing"),
+            _given(slope, 1.0),
+            _given(intercept, 0.0),
+        )
 
 
 def make_frame(header: Header, index: int, place: Place, traits: Traits) -> Frame:
@@ -168,7 +202,7 @@ def _axes(orientation: Vector) -> tuple[Vector, Vector]:
     return row, column / math.hypot(*column)
 
 
-def numbers(value: Any, count: int, what: str) -> Vector:
+def _numbers(value: Any, count: int, what: str) -> Vector:
     """Return an attribute's ``count`` numbers.
 
     Raises:
@@ -180,6 +214,6 @@ def numbers(value: Any, count: int, what: str) -> Vector:
     return found
 
 
-def given(value: Any, otherwise: float) -> float:
+def _given(value: Any, otherwise: float) -> float:
     """Return an attribute's number, or ``otherwise`` if it is absent or empty."""
     return otherwise if value is None or value == "" else float(value)

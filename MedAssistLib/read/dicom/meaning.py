@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from pydicom.dataset import Dataset
 
 from MedAssistLib.case import Evidence, Finding, Severity
-from MedAssistLib.read.dicom.frames import Frame
+from MedAssistLib.read.dicom.frames import Frame, Meaning
 from MedAssistLib.read.dicom.headers import PARSE_ERRORS, Header
 from MedAssistLib.read.dicom.pixels import encoding_of
 from MedAssistLib.read.dicom.suv import uptake
@@ -23,21 +23,6 @@ _NOT_HOUNSFIELD = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Meaning:
-    """What values mean.
-
-    Attributes:
-        frames: The slices; their rescale leads to ``unit``.
-        unit: Unit where the files say it, empty where they do not.
-        findings: What is doubtful, and what was done.
-    """
-
-    frames: tuple[Frame, ...]
-    unit: str
-    findings: tuple[Finding, ...]
-
-
 def meaning_of(frames: Sequence[Frame]) -> Meaning:
     """Return what the values of one volume's slices mean.
 
@@ -49,7 +34,7 @@ def meaning_of(frames: Sequence[Frame]) -> Meaning:
     modality = headers[0].text("Modality")
     if modality == "PT":
         found = uptake(frames)
-        return Meaning(found.frames, found.unit, (*found.findings, *findings))
+        return replace(found, findings=(*found.findings, *findings))
     if modality != "CT":
         return Meaning(tuple(frames), "", findings)
     doubts = {doubt for header in headers if (doubt := _no_hounsfield(header))}

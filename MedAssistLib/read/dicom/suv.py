@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from pydicom.dataset import Dataset
 
 from MedAssistLib.case import Evidence, Finding, Severity
-from MedAssistLib.read.dicom.frames import Frame
+from MedAssistLib.read.dicom.frames import Frame, Meaning
 from MedAssistLib.read.dicom.headers import PARSE_ERRORS
 
 SUV_UNIT = "g/ml"
@@ -38,22 +38,7 @@ class _UnknownError(Exception):
     """An input of the SUV is missing; the message completes "because …"."""
 
 
-@dataclass(frozen=True)
-class Uptake:
-    """PET slices with their values in the best unit that the files allow.
-
-    Attributes:
-        frames: The slices; their rescale leads to ``unit``.
-        unit: UCUM-like unit: ``"g/ml"`` for SUV.
-        findings: Which unit it is and why.
-    """
-
-    frames: tuple[Frame, ...]
-    unit: str
-    findings: tuple[Finding, ...]
-
-
-def uptake(frames: Sequence[Frame]) -> Uptake:
+def uptake(frames: Sequence[Frame]) -> Meaning:
     """Return PET slices as SUV by body weight where the files hold all that it takes.
 
     Args:
@@ -66,23 +51,23 @@ def uptake(frames: Sequence[Frame]) -> Uptake:
     if others:
         names = " and ".join(sorted(_STORED_UNITS.get(u, u) or "not given" for u in others))
         reason = f"some slices are {unit or 'not given'} and others {names}"
-        return Uptake(tuple(frames), "", (_kept_finding("in different units", reason),))
+        return Meaning(tuple(frames), "", (_kept_finding("in different units", reason),))
     if stored == "GML":
         kinds = {frame.header.text("SUVType").upper() for frame in frames} - {"", _BODY_WEIGHT}
         if kinds:
             kind = " and ".join(sorted({_SUV_TYPES.get(kind, kind) for kind in kinds}))
-            return Uptake(tuple(frames), f"{unit} ({kind})", (_other_finding(kind),))
+            return Meaning(tuple(frames), f"{unit} ({kind})", (_other_finding(kind),))
         # By body weight if it does not say (PS3.3 C.8.9.1.1.3).
-        return Uptake(tuple(frames), unit, ())
+        return Meaning(tuple(frames), unit, ())
     try:
         factor = _factor(frames, stored)
     except _UnknownError as error:
-        return Uptake(tuple(frames), unit, (_kept_finding(unit, str(error)),))
+        return Meaning(tuple(frames), unit, (_kept_finding(unit, str(error)),))
     rescaled = [
         replace(frame, rescale=(frame.rescale[0] * factor, frame.rescale[1] * factor))
         for frame in frames
     ]
-    return Uptake(tuple(rescaled), SUV_UNIT, (_suv_finding(factor, unit),))
+    return Meaning(tuple(rescaled), SUV_UNIT, (_suv_finding(factor, unit),))
 
 
 def _factor(frames: Sequence[Frame], stored: str) -> float:

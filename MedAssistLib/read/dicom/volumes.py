@@ -78,7 +78,11 @@ def _with_left_out(
     for volume in volumes:
         count = counts[series_of(volume.frames[0].header)]
         found = (left_out_finding(count),) if count else ()
-        yield replace(volume, findings=(*volume.findings, *found))
+        yield replace(
+            volume,
+            findings=(*volume.findings, *found),
+            geometry=(*volume.geometry, *found),
+        )
 
 
 def _headers(files: Sequence[Path], progress: Progress) -> Iterator[Header | Refused]:
@@ -168,7 +172,8 @@ def _makes_volume(stack: Stack) -> bool:
 
 def _volume(stack: Stack) -> Volume:
     header = stack.frames[0].header
-    grid, findings = grid_of(stack.frames)
+    grid, odd = grid_of(stack.frames)
+    geometry = stack.findings + odd
     modality = header.text("Modality")
     meaning = meaning_of(stack.frames)
     number = header.number("SeriesNumber")
@@ -180,7 +185,8 @@ def _volume(stack: Stack) -> Volume:
         size=grid.size,
         spacing=grid.spacing,
         slices=len(stack.frames),
-        findings=stack.findings + findings + meaning.findings,
+        findings=geometry + meaning.findings,
+        geometry=geometry,
         split=stack.split,
         paths=tuple(dict.fromkeys(frame.header.path for frame in stack.frames)),
         sop_class=header.text("SOPClassUID"),

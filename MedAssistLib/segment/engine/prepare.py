@@ -149,12 +149,16 @@ def model_spacing(plan: InferencePlan, spacing: Spacing) -> Spacing:
     return k, j, i
 
 
+def _go_on() -> None:
+    """Never stop."""
+
+
 def prepare(
     scans: Sequence[Scan],
     plan: InferencePlan,
     device: str,
     earlier: Array | None = None,
-    look: Callable[[], None] | None = None,
+    look: Callable[[], None] = _go_on,
 ) -> Prepared:
     """Turn, crop, normalise and resample scans as the model's training did.
 
@@ -170,7 +174,6 @@ def prepare(
         InputError: If the scans do not share one grid, or have values that the model cannot use.
     """
     check(scans, plan)
-    look = look or _go_on
     turn = Turn.of(scans[0].image, plan)
     views = [turn.there(sitk.GetArrayViewFromImage(scan.image)) for scan in scans]
     spacing = _spacing(scans[0].image, turn)
@@ -187,28 +190,33 @@ def prepare(
     target = model_spacing(plan, spacing)
     size = new_size(data.shape[1:], spacing, target, first_voxels=plan.data.first_voxels)
     how = interpolation(plan.data, spacing, target)
-    look()
-    data = torch.cat([_resampled(channel[None], size, how, look) for channel in data])
+    channels = []
+    for channel in data:
+        look()
+        channels.append(resample(channel[None], size, how))
+    data = torch.cat(channels)
     if plan.moment is Moment.RESAMPLED:
         normalise(data, plan.normalisation)
     whole, _ = turned_size(scans[0].image, plan)
     placement = Placement(turn, whole, box, spacing, size, target)
     if plan.cascade:
         labels = _resample_labels(_earlier(earlier, placement, mask).to(device), placement)
-        channels = [(labels == label).float() for label in plan.cascade]
-        data = torch.cat([data, torch.stack(channels)])
+        data = torch.cat([data, torch.stack([(labels == label).float() for label in plan.cascade])])
     return Prepared(data, placement)
 
 
-def _resampled(
-    channel: torch.Tensor, size: Size, how: Interpolation, look: Callable[[], None]
-) -> torch.Tensor:
-    look()
-    return resample(channel, size, how)
+def place_labels(labels: Array, placement: Placement) -> torch.Tensor:
+    """Bring labels to the model's grid, for training.
 
+    Args:
+        labels: Whole numbers, axes (k, j, i) of the scan.
+        placement: Where the model's grid lies.
 
-def _go_on() -> None:
-    """Never stop."""
+    Returns:
+        The label of the greatest share in each voxel, axes (k, j, i) of the model.
+    """
+    inside = np.array(placement.turn.there(labels)[placement.box], dtype=np.int32, order="C")
+    return _resample_labels(torch.from_numpy(inside), placement)
 
 
 def turned_size(

@@ -11,7 +11,7 @@ from functools import partial
 import torch
 
 from MedAssistLib.case import Scan
-from MedAssistLib.errors import CancelledError, MedAssistError, ModelError
+from MedAssistLib.errors import CancelledError, ModelError
 from MedAssistLib.models.plan import Network, TiledModel
 from MedAssistLib.progress import Progress
 from MedAssistLib.segment import backends
@@ -122,18 +122,19 @@ def _stage(
 
 
 def _answer(network: Network, patches: torch.Tensor) -> torch.Tensor:
-    """Run a network; one that cannot take the patches of its plan is the model's fault."""
+    """Run a network; what it raises is told in one line, but for a want of memory."""
     try:
         return network(patches)
-    except MedAssistError:
-        raise
-    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
+    except (RuntimeError, ValueError, TypeError, LookupError, AssertionError) as error:
         if memory.is_out_of_memory(error):
             raise
         size = "×".join(str(n) for n in patches.shape[2:])
         first = str(error).partition("\n")[0]
-        what = f"its network cannot take patches of {size} voxels ({first})"
-        raise ModelError(what, hint="Its files may not belong together") from error
+        what = f"its network failed on a patch of {size} voxels ({first})"
+        hint = "The model's files may not belong together"
+        if patches.device.type != "cpu":
+            hint += ", or the graphics card is at fault: try --device cpu"
+        raise ModelError(what, hint=hint) from error
 
 
 class _Attempt:

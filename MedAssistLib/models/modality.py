@@ -1,4 +1,4 @@
-"""The modality that the channels of a data set are named for."""
+"""The modality that the channels of a data set or a model are named for."""
 
 from __future__ import annotations
 
