@@ -1,7 +1,7 @@
 # Two commands for a newcomer: `make demo` and `make test`. On Debian and Ubuntu they need
 #   sudo apt-get install -y git make python3-venv libegl1 libgl1-mesa-dri
 # The tests drive the panel with a real Qt, which needs besides
-#   sudo apt-get install -y libgl1 libxkbcommon0 libdbus-1-3 libfontconfig1 libglib2.0-0 fonts-dejavu-core dicom3tools
+#   sudo apt-get install -y libgl1 libxkbcommon0 libdbus-1-3 libfontconfig1 libglib2.0-0 fonts-dejavu-core libpangoft2-1.0-0 dicom3tools
 # `make panel` shows the panel without Slicer.
 PYTHON ?= python3
 VENV ?= .venv

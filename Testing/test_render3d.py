@@ -20,16 +20,8 @@ from MedAssistLib.export import (
 from MedAssistLib.export.palette import PAGE
 from MedAssistLib.export.render3d import draw_render, write_render
 from Testing import orientations
-from Testing.test_pictures import (
-    BOXES,
-    FRONT,
-    REPOSITORY,
-    TOP,
-    body,
-    cube,
-    oblique,
-    upright,
-)
+from Testing.conftest import REPOSITORY
+from Testing.picture_cases import BOXES, FRONT, TOP, body, cube, oblique, upright
 
 
 def volume_of(surface: surfaces.Surface) -> float:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from MedAssistLib.case import Scan, Segmentation
+from MedAssistLib.case import Point, Scan, Segmentation
 from MedAssistLib.errors import InputError
 from MedAssistLib.export.lettering import built_in_font
 from MedAssistLib.export.palette import BRIGHT, DIM, PAGE
 from MedAssistLib.export.rendering import offscreen_window
-from MedAssistLib.export.surfaces import Surface, make_surfaces, poly_data
+from MedAssistLib.export.surfaces import GLASS_OPACITY, Surface, make_surfaces, poly_data
 from MedAssistLib.files import replacing
 from MedAssistLib.geometry import same_grid
 
@@ -29,7 +30,7 @@ _FILLED = 0.86
 # From the patient's left, front and above; LPS.
 _VIEWED_FROM = np.array([1.0, -1.0, 0.6])
 _UP = np.array([0.0, 0.0, 1.0])
-_GLASS_OPACITY = 0.3
+_MARK_RADIUS, _MARK_TEXT = 14, 16
 _COMPASS_CENTRE, _COMPASS_RADIUS, _COMPASS_TEXT = 84, 46, 20
 _COMPASS = {
     "L": (1.0, 0.0, 0.0),
@@ -53,10 +54,17 @@ def write_render(scan: Scan, segmentation: Segmentation, path: str | os.PathLike
         picture.save(temporary, format="PNG")
 
 
-def draw_render(scan: Scan, segmentation: Segmentation) -> Image.Image:
+def draw_render(
+    scan: Scan, segmentation: Segmentation, marks: Mapping[str, Point] | None = None
+) -> Image.Image:
     """Return the picture that :func:`write_render` writes.
 
     A structure that hides one within it is drawn as glass.
+
+    Args:
+        scan: The scan.
+        segmentation: The structures, on the scan's grid.
+        marks: Places, LPS mm, by the short text that is written there, in front of everything.
     """
     if not same_grid(scan.image, segmentation.labels):
         raise InputError("the segmentation does not lie on the scan's grid", where=scan.name)
@@ -76,7 +84,9 @@ def draw_render(scan: Scan, segmentation: Segmentation) -> Image.Image:
     window.SetMultiSamples(0)
     window.AddRenderer(renderer)
     picture = _photograph(window)
-    _draw_compass(ImageDraw.Draw(picture), view)
+    pen = ImageDraw.Draw(picture)
+    _draw_compass(pen, view)
+    _draw_marks(pen, view, marks or {})
     return picture.resize((_SIZE_PX, _SIZE_PX), Image.Resampling.LANCZOS)
 
 
@@ -153,7 +163,7 @@ def _make_actor(surface: Surface) -> vtkActor:
     actor.SetMapper(mapper)
     look = actor.GetProperty()
     look.SetColor(*(value / 255.0 for value in surface.segment.colour))
-    look.SetOpacity(_GLASS_OPACITY if surface.covers else 1.0)
+    look.SetOpacity(GLASS_OPACITY if surface.covers else 1.0)
     look.SetAmbient(0.12)
     look.SetDiffuse(0.85)
     look.SetSpecular(0.15)
@@ -179,6 +189,19 @@ def _photograph(window: vtkRenderWindow) -> Image.Image:
     picture = Image.fromarray(np.ascontiguousarray(values[::-1]))
     window.Finalize()
     return picture
+
+
+def _draw_marks(pen: ImageDraw.ImageDraw, view: _View, marks: Mapping[str, Point]) -> None:
+    """Write each text in a ring at its place; the first ones stay on top."""
+    font = built_in_font(_MARK_TEXT * _FINER)
+    centre, scale = _SIZE_PX * _FINER / 2.0, _SIZE_PX * _FINER / 2.0 / view.half
+    for text, place in reversed(list(marks.items())):
+        away = np.array(place) - view.middle
+        across, down = centre + view.right @ away * scale, centre - view.up @ away * scale
+        radius = _MARK_RADIUS * _FINER
+        ring = (across - radius, down - radius, across + radius, down + radius)
+        pen.ellipse(ring, fill=PAGE, outline=BRIGHT, width=2 * _FINER)
+        pen.text((across, down), text, fill=BRIGHT, font=font, anchor="mm")
 
 
 def _draw_compass(pen: ImageDraw.ImageDraw, view: _View) -> None:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import os
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
 from MedAssistLib import __version__
-from MedAssistLib.case import Case, Point, Scan, Segmentation
-from MedAssistLib.errors import InputError, ResourceError
-from MedAssistLib.export.planes import position
-from MedAssistLib.export.render3d import draw_render
-from MedAssistLib.export.report_tables import methods, number, sentence, tables, unit
-from MedAssistLib.export.slices import draw_slices
+from MedAssistLib.case import Case, Scan
+from MedAssistLib.errors import ResourceError
+from MedAssistLib.export.provenance import Provenance, Source
+from MedAssistLib.export.report_findings import marks, summary, told
+from MedAssistLib.export.report_pictures import figure
+from MedAssistLib.export.report_ranges import Bar, ReferenceRange, ranges_in
+from MedAssistLib.export.report_tables import methods, plain, sentence, tables
 from MedAssistLib.files import write_text
 from MedAssistLib.geometry import obliqueness, orientation
 
@@ -34,51 +31,64 @@ _WORDS = {
     "S": "superior",
     "I": "inferior",
 }
+_EPOCH_VARIABLE = "SOURCE_DATE_EPOCH"
 
 
-@dataclass(frozen=True)
-class _Picture:
-    """A picture as the page holds it."""
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions:
+    """What a report says besides the case.
 
-    source: str
-    alt: str
+    Attributes:
+        ranges: What the structures usually measure, drawn beside their measurements; ranges in
+            the evidence of findings are drawn too.
+        provenance: How the case was made.
+    """
 
-
-@dataclass(frozen=True)
-class _Figure:
-    """The pictures of one segmentation, or of the bare scan."""
-
-    title: str
-    slices: _Picture
-    render: _Picture | None
-    why_no_render: str
+    ranges: tuple[ReferenceRange, ...] = ()
+    provenance: Provenance | None = None
 
 
-def write_report(case: Case, path: str | os.PathLike[str]) -> None:
-    """Write the report of a case.
+def write_report(
+    case: Case, path: str | os.PathLike[str], options: ReportOptions | None = None
+) -> None:
+    """Write the report of a case as HTML, in one file that needs nothing else.
 
-    It says nothing about the patient: the scan's attributes and path are not printed.
+    It says nothing about the patient: the scan's attributes and path are not printed. Its time is
+    now, or that of ``SOURCE_DATE_EPOCH`` (reproducible-builds.org) for a report that can be made
+    again byte by byte.
 
     Raises:
         InputError: If a segmentation does not lie on the scan's grid.
         ResourceError: If jinja2 is missing or the file cannot be written.
     """
+    write_text(path, report_page(case, options))
+
+
+def report_page(case: Case, options: ReportOptions | None = None) -> str:
+    """Return the HTML that :func:`write_report` writes."""
     template = _template()
-    figures = [_figure(case.scan, made) for made in case.segmentations] or [
-        _figure(case.scan, None)
-    ]
-    page = template.render(
+    options = options or ReportOptions()
+    findings = told(case)
+    ranges = (*ranges_in(entry.finding for entry in findings), *options.ranges)
+    return template.render(
         scan=case.scan,
         facts=_facts(case.scan),
-        figures=figures,
-        tables=tables(case),
+        findings=findings,
+        summary=summary(findings),
+        figures=[
+            figure(case.scan, made, marks(findings)) for made in case.segmentations or (None,)
+        ],
+        tables=tables(case, ranges),
         methods=methods(case.measurements),
-        findings=list(dict.fromkeys(case.findings + case.scan.findings)),
+        sources=list(
+            dict.fromkeys((e.structure, e.quantity, e.source) for e in ranges if e.source)
+        ),
         done=_done(case),
+        run=_run(options.provenance),
+        hashes=_hashes(options.provenance),
         version=__version__,
-        written=datetime.now().astimezone(),
+        written=_now(),
     )
-    write_text(path, page)
 
 
 def _template() -> Template:
@@ -90,7 +100,8 @@ def _template() -> Template:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(number=number, unit=unit, sentence=sentence, place=_place)
+    environment.filters.update(plain=plain, sentence=sentence)
+    environment.tests["bar"] = lambda cell: isinstance(cell, Bar)
     return environment.from_string(Path(__file__).with_name("report.html").read_text("utf-8"))
 
 
@@ -110,29 +121,6 @@ def _facts(scan: Scan) -> list[tuple[str, str]]:
     ]
 
 
-def _figure(scan: Scan, segmentation: Segmentation | None) -> _Figure:
-    planes = "Axial, coronal and sagittal plane of the scan"
-    if segmentation is None:
-        return _Figure("The scan", _picture(draw_slices(scan, None), f"{planes}."), None, "")
-    names = ", ".join(segment.name for segment in segmentation.segments)
-    slices = _picture(draw_slices(scan, segmentation), f"{planes}, with outlines of: {names}.")
-    title = f"Structures by {segmentation.made_by}" if segmentation.made_by else "Structures"
-    try:
-        drawing = draw_render(scan, segmentation)
-    except (InputError, ResourceError) as error:
-        return _Figure(title, slices, None, str(error))
-    alt = f"Surfaces seen from the patient's front, left and above: {names}."
-    return _Figure(title, slices, _picture(drawing, alt), "")
-
-
-def _picture(picture: Image.Image, alt: str) -> _Picture:
-    """Put a picture into the page itself, so that the file stands alone."""
-    stream = io.BytesIO()
-    picture.save(stream, format="PNG")
-    text = base64.b64encode(stream.getvalue()).decode("ascii")
-    return _Picture(f"data:image/png;base64,{text}", alt)
-
-
 def _done(case: Case) -> list[tuple[str, str]]:
     """Return what was run on the scan, as pairs of a verb and a text."""
     scans = (case.scan, *case.enhanced)
@@ -142,5 +130,41 @@ def _done(case: Case) -> list[tuple[str, str]]:
     ]
 
 
-def _place(point: Point) -> str:
-    return ", ".join(position(point, axis) for axis in range(3))
+def _run(made: Provenance | None) -> list[tuple[str, str]]:
+    """Return the model, options and versions, as pairs of a name and a text."""
+    if made is None:
+        return []
+    found = []
+    if card := made.model:
+        named = " ".join(filter(None, (card.name, card.version)))
+        found += [
+            ("Model", f"{named}: {card.title}"),
+            ("Licence", card.licence),
+            ("Source", card.source),
+            ("Intended use", card.intended_use),
+            ("Accuracy", card.accuracy),
+        ]
+    found.append(("Options", ", ".join(f"{name} {value}" for name, value in made.options.items())))
+    found.append(("Versions", ", ".join(f"{name} {text}" for name, text in made.versions.items())))
+    return [(name, text) for name, text in found if text]
+
+
+def _hashes(made: Provenance | None) -> list[tuple[str, str, str]]:
+    """Return what was read: name, how many files, and the SHA-256 of one or of their list."""
+    if made is None:
+        return []
+    return [_hashed(entry) for entry in made.inputs] + [
+        (f"weights, {role}", "1 file", value) for role, value in made.weights.items()
+    ]
+
+
+def _hashed(entry: Source) -> tuple[str, str, str]:
+    count = len(entry.sha256)
+    return entry.role, "1 file" if count == 1 else f"{count} files", entry.combined
+
+
+def _now() -> datetime:
+    fixed = os.environ.get(_EPOCH_VARIABLE, "")
+    if fixed.isdigit():
+        return datetime.fromtimestamp(int(fixed), UTC)
+    return datetime.now().astimezone()

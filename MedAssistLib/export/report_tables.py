@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from MedAssistLib.case import Case, Measurement
+from MedAssistLib.export.report_ranges import Bar, ReferenceRange
 
 _CENTROID = tuple(f"centroid {axis}" for axis in "LPS")
 _BOX = tuple((f"box {axis} minimum", f"box {axis} maximum") for axis in "LPS")
@@ -22,15 +23,16 @@ _UNITS = {"1": "", "cm2": "cm²", "mm2": "mm²", "mm3": "mm³", "[hnsf'U]": "HU"
 _NO_NUMBER = "–"
 
 Colour = tuple[int, int, int]
+Ranges = Mapping[tuple[str, str, str], ReferenceRange]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table: a structure, its colour if it is known, and texts."""
+    """One line of a table: a structure, its colour if it is known, and texts or bars."""
 
     structure: str
     colour: Colour | None
-    cells: tuple[str, ...]
+    cells: tuple[str | Bar, ...]
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,14 @@ class _Group:
         text = number(measurement.value)
         same = measurement.unit == expected_unit
         return text if same else f"{text} {unit(measurement.unit)}"
+
+    def bar(self, quantity: str, ranges: Ranges) -> Bar | str:
+        """Return where a number lies in the range that fits it."""
+        measurement = self.measured.get(quantity)
+        if measurement is None or not math.isfinite(measurement.value):
+            return _NO_NUMBER
+        usual = ranges.get((self.structure, quantity, measurement.unit))
+        return Bar(usual.low, usual.high, measurement.value) if usual else _NO_NUMBER
 
     def millimetres(self, quantity: str) -> str:
         """Return a place to a tenth of a millimetre."""
@@ -79,11 +89,17 @@ class Table:
     texts: bool = False
 
 
-def tables(case: Case) -> list[Table]:
-    """Return the measurements of a case: sizes and intensities, places, and whatever else."""
+def tables(case: Case, ranges: Iterable[ReferenceRange] = ()) -> list[Table]:
+    """Return the measurements of a case: sizes and intensities, places, and whatever else.
+
+    Args:
+        case: The case.
+        ranges: What structures usually measure; drawn beside the sizes and intensities.
+    """
     groups = _groups(case.measurements)
     colours = {s.name: s.colour for made in case.segmentations for s in made.segments}
-    found = (_sizes(groups, colours), _places(groups, colours), _others(groups, colours))
+    usual = {(entry.structure, entry.quantity, entry.unit): entry for entry in ranges}
+    found = (_sizes(groups, colours, usual), _places(groups, colours), _others(groups, colours))
     return [table for table in found if table.rows]
 
 
@@ -120,16 +136,26 @@ def _groups(measurements: Iterable[Measurement]) -> list[_Group]:
     return groups
 
 
-def _sizes(groups: list[_Group], colours: Mapping[str, Colour]) -> Table:
+def _sizes(groups: list[_Group], colours: Mapping[str, Colour], ranges: Ranges) -> Table:
     units = {name: m.unit for g in reversed(groups) for name, m in g.measured.items()}
     columns = [name for name in _SIZES if name in units]
-    rows = [
-        Row(g.structure, colours.get(g.structure), tuple(g.text(c, units[c]) for c in columns))
-        for g in groups
-        if not g.measured.keys().isdisjoint(columns)
-    ]
-    headings = tuple((_SIZES[name], unit(units[name])) for name in columns)
-    return Table("Volume, surface and intensity", headings, tuple(rows))
+    barred = {name for name in columns if any(isinstance(g.bar(name, ranges), Bar) for g in groups)}
+    headings: list[tuple[str, str]] = []
+    for name in columns:
+        headings.append((_SIZES[name], unit(units[name])))
+        if name in barred:
+            headings.append((f"Usual {name}", ""))
+    rows = []
+    for group in groups:
+        if group.measured.keys().isdisjoint(columns):
+            continue
+        cells: list[str | Bar] = []
+        for name in columns:
+            cells.append(group.text(name, units[name]))
+            if name in barred:
+                cells.append(group.bar(name, ranges))
+        rows.append(Row(group.structure, colours.get(group.structure), tuple(cells)))
+    return Table("Volume, surface and intensity", tuple(headings), tuple(rows))
 
 
 def _places(groups: list[_Group], colours: Mapping[str, Colour]) -> Table:
@@ -168,6 +194,12 @@ def number(value: float) -> str:
     size = math.floor(math.log10(abs(value)))
     decimals = 3 - size if size >= 0 else min(2 - size, 6)
     return _minus(f"{value:.{max(decimals, 0)}f}")
+
+
+def plain(value: float) -> str:
+    """Return a number as :func:`number` does, without zeros at the end."""
+    text = number(value)
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def unit(ucum: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from MedAssistLib.case import Scan, Segment, Segmentation
+from MedAssistLib.case import Point, Scan, Segment, Segmentation
 from MedAssistLib.errors import InputError
 from MedAssistLib.export.legend import Legend, draw_legend
 from MedAssistLib.export.lettering import built_in_font
@@ -35,11 +35,15 @@ from MedAssistLib.geometry import box_lps, same_grid
 _LONGEST_PX = 640
 _SECOND_LONGEST_PX = 400
 _LIMIT_PX = 1600
+_CLOSE_PX = 300
+_LEAST_SIDE_MM = 90.0
+_WIDER = 2.5
 _MARGIN = 12
 _GUTTER = 26
 _TITLE = 32
 _SCALE_ROW = 22
 _NARROWEST = 190
+_MARK_GAP, _MARK_LEAST, _MARK_ARM, _MARK_LINE = 5, 12, 9, 2
 
 
 def write_slices(
@@ -62,8 +66,7 @@ def draw_slices(scan: Scan, segmentation: Segmentation | None) -> Image.Image:
     The planes share one scale and line up: coronal below axial, sagittal to the right of coronal,
     and the legend in the fourth corner.
     """
-    if segmentation is not None and not same_grid(scan.image, segmentation.labels):
-        raise InputError("the segmentation does not lie on the scan's grid", where=scan.name)
+    _require_same_grid(scan, segmentation)
     painter = _Painter(scan, segmentation)
     axial, coronal, sagittal = (painter.tile(view) for view in (AXIAL, CORONAL, SAGITTAL))
     legend = draw_legend(painter.legend(), sagittal.width, axial.height)
@@ -78,6 +81,30 @@ def draw_slices(scan: Scan, segmentation: Segmentation | None) -> Image.Image:
     return page
 
 
+def draw_close_up(
+    scan: Scan, segmentation: Segmentation | None, point: Point, marked: Box
+) -> Image.Image:
+    """Return the three planes through a point side by side, with a box on them marked.
+
+    Args:
+        scan: The scan.
+        segmentation: The structures that are outlined.
+        point: Where the planes are cut, LPS mm.
+        marked: Two corners of what is looked at, LPS mm; what is around it is shown too.
+
+    Raises:
+        InputError: If the segmentation does not lie on the scan's grid.
+    """
+    _require_same_grid(scan, segmentation)
+    painter = _Painter(scan, segmentation)
+    painter.look_at(point, marked)
+    tiles = [painter.tile(view) for view in (AXIAL, CORONAL, SAGITTAL)]
+    page = Image.new("RGB", (sum(tile.width for tile in tiles), tiles[0].height), PAGE)
+    for number, tile in enumerate(tiles):
+        page.paste(tile, (number * tile.width, 0))
+    return page
+
+
 class _Painter:
     """What the three planes of one picture share."""
 
@@ -89,7 +116,17 @@ class _Painter:
         self.point = centre(scan.image, segmentation)
         self.box = box_lps(scan.image, (0, 0, 0), scan.image.GetSize())
         self.pixel = _pixel_size(self.box)
+        self.marked: Box | None = None
         self.drawn: set[int] = set()
+
+    def look_at(self, point: Point, marked: Box) -> None:
+        """Show a box and what is around it, as a cube, instead of the whole scan."""
+        whole = float(np.ptp(self.box, axis=0).max())
+        side = min(max(_WIDER * float(np.ptp(marked, axis=0).max()), _LEAST_SIDE_MM), whole)
+        low, high = (np.mean(marked, axis=0) + sign * side / 2.0 for sign in (-1.0, 1.0))
+        self.point, self.marked = point, marked
+        self.box = (tuple(low.tolist()), tuple(high.tolist()))
+        self.pixel = side / _CLOSE_PX
 
     def tile(self, view: View) -> Image.Image:
         """Return one plane with its title, letters and scale bar."""
@@ -103,6 +140,8 @@ class _Painter:
         left, top = _GUTTER, _TITLE + _GUTTER
         tile.paste(plane, (left, top))
         pen = ImageDraw.Draw(tile)
+        if self.marked is not None:
+            _draw_mark(pen, (left, top), self._placed(view, self.marked))
         font = built_in_font(TEXT_PX)
         pen.text((left, 6), view.name, fill=BRIGHT, font=font)
         place = position(self.point, view.normal)
@@ -123,6 +162,13 @@ class _Painter:
         colours = np.array([(0, 0, 0), *(segment.colour for segment in self.segments)])
         return Image.fromarray(draw_structures(greys, structures, colours))
 
+    def _placed(self, view: View, box: Box) -> tuple[float, float, float, float]:
+        """Return the left, top, right and bottom of a box on a plane, in pixels."""
+        grid = plane_grid(view, self.box, self.point, self.pixel)
+        corners = [grid.TransformPhysicalPointToContinuousIndex(corner) for corner in box]
+        (left, top), (right, bottom) = np.min(corners, axis=0)[:2], np.max(corners, axis=0)[:2]
+        return left, top, right, bottom
+
     def legend(self) -> Legend:
         """Return what there is to say beside the planes, once all of them are drawn."""
         numbered = list(enumerate(self.segments, start=1))
@@ -138,6 +184,11 @@ class _Painter:
             shown=tuple(segment for n, segment in numbered if n in self.drawn),
             elsewhere=tuple(segment for n, segment in numbered if n not in self.drawn),
         )
+
+
+def _require_same_grid(scan: Scan, segmentation: Segmentation | None) -> None:
+    if segmentation is not None and not same_grid(scan.image, segmentation.labels):
+        raise InputError("the segmentation does not lie on the scan's grid", where=scan.name)
 
 
 def _pixel_size(box: Box) -> float:
@@ -179,3 +230,21 @@ def _draw_scale(
         pen.line([(x, middle - 5), (x, middle + 5)], fill=BRIGHT, width=2)
     font = built_in_font(TEXT_PX - 3)
     pen.text((right + 8, middle), f"{length:g} mm", fill=BRIGHT, font=font, anchor="lm")
+
+
+def _draw_mark(
+    pen: ImageDraw.ImageDraw, corner: tuple[int, int], box: tuple[float, float, float, float]
+) -> None:
+    """Draw the four corners of a frame around a box, which leave free what lies in it."""
+    left, top, right, bottom = box
+    across, down = corner[0] + (left + right) / 2, corner[1] + (top + bottom) / 2
+    half_width, half_height = (
+        max((high - low) / 2 + _MARK_GAP, _MARK_LEAST)
+        for low, high in ((left, right), (top, bottom))
+    )
+    for width, colour in ((_MARK_LINE + 2, PAGE), (_MARK_LINE, BRIGHT)):
+        for right_or_left in (-1, 1):
+            for up_or_down in (-1, 1):
+                x, y = across + right_or_left * half_width, down + up_or_down * half_height
+                ends = (x - right_or_left * _MARK_ARM, y), (x, y), (x, y - up_or_down * _MARK_ARM)
+                pen.line(ends, fill=colour, width=width)

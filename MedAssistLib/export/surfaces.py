@@ -12,8 +12,11 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from MedAssistLib.case import Segment, Segmentation
+from MedAssistLib.errors import ResourceError
 from MedAssistLib.export.planes import structure_mask
-from MedAssistLib.geometry import direction, voxel_volume
+from MedAssistLib.export.surface_splitting import parted
+from MedAssistLib.export.surface_volume import let_out, pieces, radii
+from MedAssistLib.geometry import index_to_lps, voxel_volume
 
 if TYPE_CHECKING:
     from vtkmodules.vtkCommonDataModel import vtkPolyData
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.integer]
 
+GLASS_OPACITY = 0.3
+"""How opaque a structure is drawn that covers another one."""
 _HIDDEN_BELOW = 0.1
 _SMOOTHING_STEPS = 30
 _MOST_SMOOTH, _LEAST_SMOOTH = 0.01, 0.5
@@ -45,11 +50,16 @@ class Surface:
 
 
 def make_surfaces(segmentation: Segmentation) -> list[Surface]:
-    """Return the surface of each structure that has voxels.
+    """Return the surface of each structure that has voxels: closed, and of the voxels' volume.
 
-    The walls between voxels are found for all at once by surface nets (Frisken, JCGT 2022), and
-    each closed surface is then smoothed without shrinking (Taubin, Eurographics 1996).
+    The walls between voxels are found for all at once by surface nets (Frisken, JCGT 2022). Each
+    closed surface is then smoothed by a windowed sinc (Taubin, Zhang and Golub, ECCV 1996) and let
+    out evenly by what it lost.
+
+    Raises:
+        ResourceError: If VTK is missing.
     """
+    _require_vtk()
     segments = segmentation.segments
     # Along LPS as nearly as it goes, so that the directions are never a mirror image.
     labels = sitk.DICOMOrient(segmentation.labels, "LPS")
@@ -57,17 +67,27 @@ def make_surfaces(segmentation: Segmentation) -> list[Surface]:
     if not mask.any():
         return []
     start, block = _padded_block(sitk.GetArrayViewFromImage(labels), mask)
-    points, triangles, sides = _surface_nets(block, start, labels.GetSpacing(), segments)
-    points = points @ direction(labels).T + np.array(labels.GetOrigin())
+    points, triangles, sides = _surface_nets(block, segments)
+    matrix = index_to_lps(labels)
     covering = _covering(sides)
     voxel = voxel_volume(labels) ** (1.0 / 3.0)
     found = []
     for segment in segments:
         corners, faces = _walls_of(segment.label, points, triangles, sides)
         if len(faces):
+            corners, faces = parted(corners, faces, _voxels_outside(corners, faces, block.shape))
+            corners = (corners + start) @ matrix[:3, :3].T + matrix[:3, 3]
             smooth = _smoothed(corners, faces, voxel)
             found.append(Surface(segment, smooth, faces, segment.label in covering))
     return found
+
+
+def _require_vtk() -> None:
+    try:
+        import vtkmodules.vtkFiltersCore  # noqa: F401
+    except ImportError as error:
+        hint = 'Install it with: pip install "medassist[scene]"'
+        raise ResourceError("surfaces need VTK, which is missing", hint=hint) from error
 
 
 def _padded_block(
@@ -88,12 +108,9 @@ def _padded_block(
 
 
 def _surface_nets(
-    block: Integers,
-    start: npt.NDArray[np.intp],
-    spacing: tuple[float, ...],
-    segments: tuple[Segment, ...],
+    block: Integers, segments: tuple[Segment, ...]
 ) -> tuple[Floats, Integers, Integers]:
-    """Return points (n, 3) in mm along the axes, triangles (m, 3), and the labels at their sides.
+    """Return points (n, 3) as indices (i, j, k), triangles (m, 3), and the labels at their sides.
 
     The sides are (m, 2): a triangle's normal points from the first label to the second, and the
     background (0) is always the second.
@@ -104,8 +121,6 @@ def _surface_nets(
 
     image = vtkImageData()
     image.SetDimensions(block.shape[::-1])
-    image.SetSpacing(spacing)
-    image.SetOrigin((start * np.array(spacing)).tolist())
     image.GetPointData().SetScalars(numpy_to_vtk(block.reshape(-1)))
     nets = vtkSurfaceNets3D()
     nets.SetInputData(image)
@@ -116,7 +131,7 @@ def _surface_nets(
     nets.SmoothingOff()
     nets.Update()
     mesh = nets.GetOutput()
-    triangles = vtk_to_numpy(mesh.GetPolys().GetConnectivityArray()).reshape(-1, 3)
+    triangles: Integers = vtk_to_numpy(mesh.GetPolys().GetConnectivityArray()).reshape(-1, 3)
     sides = vtk_to_numpy(mesh.GetCellData().GetArray("BoundaryLabels"))
     return vtk_to_numpy(mesh.GetPoints().GetData()).astype(np.float64), triangles, sides
 
@@ -131,26 +146,43 @@ def _walls_of(
     return points[used], renumbered.reshape(-1, 3)
 
 
+def _voxels_outside(
+    points: Floats, triangles: Integers, shape: tuple[int, ...]
+) -> npt.NDArray[np.int64]:
+    """Return the number of the voxel beyond each triangle (m,) of walls between voxels."""
+    first, second, third = (points[triangles[:, corner]] for corner in range(3))
+    towards = np.sign(np.cross(second - first, third - first))
+    i, j, k = np.rint((first + second + third) / 3.0 + towards / 4.0).astype(np.int64).T
+    number: npt.NDArray[np.int64] = (k * shape[1] + j) * shape[2] + i
+    return number
+
+
 def _smoothed(points: Floats, triangles: Integers, voxel: float) -> Floats:
     """Return the points moved to where the steps between voxels are gone.
 
-    What is thin is smoothed less: vessels and small lesions keep their volume within a tenth where
-    they are two voxels thick. Thickness is three times volume over area, a ball's radius.
+    Pieces that are thin are smoothed less, because vessels would become threads.
     """
+    piece = pieces(len(points), triangles)
+    thickness = radii(points, triangles, piece) / voxel
+    bands = np.clip(_SMOOTH_AT_ONE_VOXEL / thickness**2, _MOST_SMOOTH, _LEAST_SMOOTH)
+    # Of a few kinds, each smoothed at once.
+    bands = 2.0 ** np.rint(np.log2(bands))
+    moved = points.copy()
+    for band in np.unique(bands):
+        own = (bands == band)[piece]
+        moved[own] = _windowed_sinc(points, triangles[own[triangles[:, 0]]], float(band))[own]
+    return let_out(moved, points, triangles, piece)
+
+
+def _windowed_sinc(points: Floats, triangles: Integers, band: float) -> Floats:
     from vtkmodules.util.numpy_support import vtk_to_numpy
     from vtkmodules.vtkFiltersCore import vtkWindowedSincPolyDataFilter
 
-    first, second, third = (points[triangles[:, corner]] for corner in range(3))
-    area = np.linalg.norm(np.cross(second - first, third - first), axis=1).sum() / 2.0
-    volume = np.einsum("ij,ij->", first - points[0], np.cross(second - first, third - first)) / 6.0
-    thickness = 3.0 * volume / area / voxel
-    band = np.clip(_SMOOTH_AT_ONE_VOXEL / thickness**2, _MOST_SMOOTH, _LEAST_SMOOTH)
     smoother = vtkWindowedSincPolyDataFilter()
     smoother.SetInputData(poly_data(points, triangles))
     smoother.SetNumberOfIterations(_SMOOTHING_STEPS)
-    smoother.SetPassBand(float(band))
+    smoother.SetPassBand(band)
     smoother.NormalizeCoordinatesOn()
-    smoother.NonManifoldSmoothingOn()
     smoother.BoundarySmoothingOff()
     smoother.Update()
     moved: Floats = vtk_to_numpy(smoother.GetOutput().GetPoints().GetData()).astype(np.float64)

@@ -95,12 +95,18 @@ def _trace(
     """Return how the case was made, if a report or a file shall tell it."""
     if not arguments.provenance and suffix not in formats.REPORT_FORMATS:
         return None
-    from MedAssistLib.export.provenance import source_of_scan, source_of_segmentation, trace
+    from MedAssistLib.export.provenance import (
+        source,
+        source_of_scan,
+        source_of_segmentation,
+        trace,
+    )
     from MedAssistLib.models import find
 
     inputs = [
         source_of_scan(Path(arguments.scan), arguments.series, progress),
         source_of_segmentation(Path(arguments.segmentation)),
+        *(source("findings", [path]) for path in (arguments.findings,) if path),
     ]
     # Not the series, whose UID tells who it is.
     asked = {name: getattr(arguments, name) for name in ("modality", "strict", "spacing")}
