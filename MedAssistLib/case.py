@@ -18,6 +18,9 @@ from MedAssistLib.errors import InputError
 
 Point = tuple[float, float, float]
 
+EDITED = ", edited or reviewed by hand"
+"""What is added to :attr:`Segmentation.made_by` when a person had a hand in it."""
+
 _INTEGER_PIXELS = frozenset(
     {
         sitk.sitkUInt8,

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from MedAssistLib.case import Segment, Segmentation
 from MedAssistLib.export.images import write_image
+from MedAssistLib.read.labels import LABELS_KEY, MADE_BY_KEY, labels_hash
 from MedAssistLib.terminology import segment_ids, to_slicer
 
 
@@ -31,6 +32,9 @@ def write_seg_nrrd(segmentation: Segmentation, path: Path) -> None:
     for number, segment in enumerate(segmentation.segments):
         entries = {"ID": identifiers[number], "Extent": extent, **_described(segment)}
         fields |= {f"Segment{number}_{key}": value for key, value in entries.items()}
+    if segmentation.made_by:
+        fields[MADE_BY_KEY] = " ".join(segmentation.made_by.split())
+        fields[LABELS_KEY] = labels_hash(image)
     for key, value in fields.items():
         image.SetMetaData(key, value)
     write_image(image, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from MedAssistLib import geometry
-from MedAssistLib.case import Point, Scan, Segment, Segmentation
+from MedAssistLib.case import EDITED, Point, Scan, Segment, Segmentation
 from MedAssistLib.errors import InputError
 from MedAssistLib.progress import Progress
 from MedAssistLib.read.colours import distinct_colour
@@ -24,6 +25,10 @@ from MedAssistLib.read.kinds import Kind, kind_of
 from MedAssistLib.read.sources import files_of
 from MedAssistLib.read.values import GAPS_RULE
 from MedAssistLib.terminology import from_slicer
+
+MADE_BY_KEY = "MedAssist_made_by"
+LABELS_KEY = "MedAssist_labels_sha256"
+"""Entries of a ``.seg.nrrd`` that say who made it, and which labels that is true for."""
 
 _MOST_LABELS = 1000
 
@@ -61,12 +66,30 @@ def read_segmentation(path: str | os.PathLike[str], scan: Scan | None = None) ->
     if image.GetNumberOfComponentsPerPixel() > 1:
         image, segments = _merged(source, image, segments, layers)
     labels = _whole_numbers(source, image)
+    made_by = _made_by(image, labels) or f"file {stem(source)}"
     labels = without_metadata(labels)
     named = segments or _numbered(source, labels)
     _require_described(source, labels, named)
     if scan is not None:
         labels = _placed(source, labels, scan)
-    return Segmentation(labels=labels, segments=named, made_by=f"file {stem(source)}")
+    return Segmentation(labels=labels, segments=named, made_by=made_by)
+
+
+def labels_hash(labels: sitk.Image) -> str:
+    """Return a hash of label values, whatever type they are stored with."""
+    array = sitk.GetArrayViewFromImage(labels)
+    return hashlib.sha256(array.astype(np.int32).tobytes()).hexdigest()
+
+
+def _made_by(image: sitk.Image, labels: sitk.Image) -> str:
+    """Return who made a segmentation as its header says; empty if it does not."""
+    keys = image.GetMetaDataKeys()
+    if MADE_BY_KEY not in keys:
+        return ""
+    made_by = _text(image.GetMetaData(MADE_BY_KEY))
+    # What a program changed that keeps entries that it does not know was not made so any more.
+    same = LABELS_KEY in keys and image.GetMetaData(LABELS_KEY) == labels_hash(labels)
+    return made_by if same or made_by.endswith(EDITED) else made_by + EDITED
 
 
 def _holds_files(source: Path) -> bool:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from MedAssistLib import terminology
-from MedAssistLib.case import Evidence, Finding, Point, Segment, Segmentation, Severity
+from MedAssistLib.case import EDITED, Evidence, Finding, Point, Segment, Segmentation, Severity
 from MedAssistLib.geometry import box_lps, from_array, voxel_volume
 from MedAssistLib.scene.layers import Overlap, flatten
 from MedAssistLib.scene.segmentations import MADE_BY
@@ -56,7 +56,7 @@ def segmentation_from_node(
     overlaps = [_overlap_finding(overlap, segments, volume) for overlap in flattened.overlaps]
     outside = [_outside_finding(segments[rank - 1]) for rank in flattened.outside]
     return SegmentationInScene(
-        Segmentation(labels=labels, segments=segments, made_by=_made_by(node)),
+        Segmentation(labels=labels, segments=segments, made_by=made_by(node)),
         (*overlaps, *outside),
     )
 
@@ -72,25 +72,26 @@ def _segments(node: vtkMRMLSegmentationNode) -> tuple[Segment, ...]:
     for own, value in zip(owns, wanted, strict=True):
         label = next(free) if value < 1 or value in taken else value
         taken.add(label)
-        segments.append(_segment(own, label))
+        segments.append(segment_of(own, label))
     return tuple(segments)
 
 
-def _segment(own: vtkSegment, label: int) -> Segment:
+def segment_of(own: vtkSegment, label: int) -> Segment:
+    """Return a node's segment with a label value."""
     codes = terminology.from_slicer(own.GetTerminology())
     red, green, blue = (round(255 * min(max(value, 0.0), 1.0)) for value in own.GetColor())
     name = (own.GetName() or "").strip() or f"segment {label}"
     return Segment(label=label, name=name, colour=(red, green, blue), **codes._asdict())
 
 
-def _made_by(node: vtkMRMLSegmentationNode) -> str:
+def made_by(node: vtkMRMLSegmentationNode) -> str:
     """Return who made it; Slicer marks the segments that a person has worked on since."""
-    made_by: str = node.GetAttribute(MADE_BY) or ""
+    by: str = node.GetAttribute(MADE_BY) or ""
     segmentation = node.GetSegmentation()
     touched = any(
         segmentation.GetSegment(name).HasTag(_STATUS) for name in segmentation.GetSegmentIDs()
     )
-    return f"{made_by}, edited or reviewed by hand" if made_by and touched else made_by
+    return by + EDITED if by and touched else by
 
 
 def _overlap_finding(

@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from MedAssistLib.case import EDITED
+
 NOT_KNOWN = "not known"
 
 _BY_HAND = "by hand"
-_EDITED = ", edited or reviewed by hand"
 _MODEL = re.compile(r"model (?P<name>.+?)(?: \((?P<version>.+)\))?")
 
 
@@ -38,9 +39,9 @@ def maker_of(made_by: str) -> Maker:
     """
     if made_by == _BY_HAND:
         return Maker("MANUAL")
-    model = _MODEL.fullmatch(made_by.removesuffix(_EDITED))
+    model = _MODEL.fullmatch(made_by.removesuffix(EDITED))
     if model is None:
         return Maker("SEMIAUTOMATIC")
     kind: Literal["AUTOMATIC", "SEMIAUTOMATIC"]
-    kind = "SEMIAUTOMATIC" if made_by.endswith(_EDITED) else "AUTOMATIC"
+    kind = "SEMIAUTOMATIC" if made_by.endswith(EDITED) else "AUTOMATIC"
     return Maker(kind, model["name"], model["version"] or NOT_KNOWN)
