@@ -34,13 +34,14 @@ class MedAssist(ScriptedLoadableModule):
         self.parent.title = _("MedAssist")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         self.parent.dependencies = [
-            "Volumes", "Segmentations", "Terminologies", "Markups", "VolumeRendering",
+            "Volumes", "Segmentations", "Terminologies", "Markups", "VolumeRendering", "Plots",
         ]  # fmt: skip
         self.parent.contributors = ["The MedAssist developers"]
         self.parent.helpText = _(
             "Enhances a volume, segments it with a deep-learning model and measures the result, "
             "without making Slicer wait. Choose a volume under Input, improve it under Enhance, "
-            "find structures under Segment. Not a medical device."
+            "find structures under Segment, see what deserves a second look under Check, let it "
+            "learn your own structures under Train. Not a medical device."
         )
         self.parent.helpText += self.getDefaultModuleDocumentationLink()
         self.parent.acknowledgementText = _(
@@ -199,7 +200,7 @@ class MedAssistTest(ScriptedLoadableModuleTest):
 
     def runTest(self) -> None:
         """Run all tests; called by Slicer's "Reload and Test"."""
-        for test in (self.test_enhance, self.test_segment, self.test_measure):
+        for test in (self.test_enhance, self.test_segment, self.test_check, self.test_measure):
             self.setUp()
             try:
                 test()
@@ -249,14 +250,38 @@ class MedAssistTest(ScriptedLoadableModuleTest):
         self.assertTrue(((found > 0) == self.box).all())
         self.assertTrue(node.GetDisplayNode().GetVisibility3D())
 
+    def test_check(self) -> None:
+        """A block that ends as if cut off is found; the mark stands there, the answer is kept."""
+        self.drawn(slice(4, 14), slice(4, 14), slice(4, 14))
+        check = self.panel.check
+        self.wait(lambda: check.segmentation is not None, "the choice of what was drawn")
+        check.ui.check.click()
+        self.assertEqual(self.ended(), "done")
+        found = [entry for entry in check.review.entries if entry["point_lps"]]
+        self.assertTrue(found)
+        while check.review.current is not found[0]:
+            check.ui.next.click()
+        marked = [0.0] * 3
+        check.review.mark.nodes[0].GetNthControlPointPositionWorld(0, marked)
+        left, posterior, superior = found[0]["point_lps"]
+        for value, expected in zip(marked, (-left, -posterior, superior), strict=True):
+            self.assertAlmostEqual(value, expected, 3)
+        check.ui.accept.click()
+        self.assertEqual(found[0]["state"], "accepted")
+
+    def drawn(self, k, j, i):
+        """Draw a block of voxels; return the segmentation node."""
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Drawn")
+        node.SetReferenceImageGeometryParameterFromVolumeNode(self.volume)
+        segment = node.GetSegmentation().AddEmptySegment("box", "Box", [1.0, 0.5, 0.0])
+        voxels = slicer.util.arrayFromVolume(self.volume) * 0
+        voxels[k, j, i] = 1
+        slicer.util.updateSegmentBinaryLabelmapFromArray(voxels, node, segment, self.volume)
+        return node
+
     def test_measure(self) -> None:
         """A block of 960 voxels of 8 mm³ drawn on a volume measures 7.68 mL."""
-        drawn = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Drawn")
-        drawn.SetReferenceImageGeometryParameterFromVolumeNode(self.volume)
-        segment = drawn.GetSegmentation().AddEmptySegment("box", "Box", [1.0, 0.5, 0.0])
-        block = slicer.util.arrayFromVolume(self.volume) * 0
-        block[2:12, 2:14, 2:10] = 1
-        slicer.util.updateSegmentBinaryLabelmapFromArray(block, drawn, segment, self.volume)
+        drawn = self.drawn(slice(2, 12), slice(2, 14), slice(2, 10))
         measured = MedAssistLogic().measure(drawn, self.volume)
         volumes = [entry.value for entry in measured if entry.quantity == "volume"]
         self.assertEqual([round(value, 6) for value in volumes], [7.68])

@@ -30,10 +30,11 @@ class Photographer:
         self.bench = Bench(self.host, Path(tempfile.mkdtemp()))
 
     def take(self, name: str, **more: Any) -> None:
-        """Take a picture; tell of what does not fit."""
+        """Take a picture, unless ``as_is`` with all in view; tell of what does not fit."""
         path = self.folder / f"panel-{name}.png"
         self.host.show(more.get("size", (1280, 800)))
-        self.host.reset_views()
+        if not more.pop("as_is", False):
+            self.host.reset_views()
         self.host.process(0.2)
         self.host.screenshot(path, **more)
         cut = self.host.cut_off(**more)
@@ -41,7 +42,7 @@ class Photographer:
 
     def only(self, *sections: str) -> None:
         """Unfold only these sections."""
-        for name in ("input", "enhance", "segment"):
+        for name in ("input", "enhance", "segment", "check"):
             getattr(self.bench.panel.ui, f"{name}Section").collapsed = name not in sections
 
     def dismiss(self) -> None:
@@ -75,7 +76,7 @@ def take_all(folder: Path) -> None:
     os.environ["MEDASSIST_MODELS"] = tempfile.mkdtemp()
     os.environ["MEDASSIST_JOBS"] = tempfile.mkdtemp()
     camera = Photographer(folder)
-    for take in (loaded, enhancing, running, failed, not_ready):
+    for take in (loaded, enhancing, running, failed, checking, not_ready):
         take(camera)
     camera.host.close()
 
@@ -136,6 +137,47 @@ def failed(camera: Photographer) -> None:
     camera.host.scene.RemoveNode(camera.bench.panel.context.volume)
     camera.bench.until_over(job, 120)
     camera.take("kept")
+
+
+def checking(camera: Photographer) -> None:
+    """Real errors in a published segmentation: parts of one vertebra have its neighbour's label."""
+    import json
+
+    from MedAssistLib.models import anatomy
+    from MedAssistLib.read import read_scan, read_segmentation
+    from MedAssistLib.scene import add_scan, add_segmentation, show
+    from Testing.check_cases import renamed_as
+
+    camera.dismiss()
+    camera.host.scene.Clear()
+    camera.only("check")
+    scan = read_scan(_SHARED / "dicom" / "ct_abdomen_20slices")
+    made = read_segmentation(_SHARED / "ct" / "example_seg_dicom.nii.gz", scan)
+    table = Path(anatomy.__file__).parent / "formats" / "totalsegmentator.json"
+    classes = json.loads(table.read_text("utf-8"))["classes"]["total"]
+    volume = add_scan(camera.host.scene, scan)
+    drawn = add_segmentation(
+        camera.host.scene, renamed_as(made, dict(enumerate(classes, 1))), volume
+    )
+    drawn.SetName("Published labels")
+    show(camera.host.scene, drawn, volume)
+    panel = camera.bench.panel
+    panel.input.ui.volume.setCurrentNode(volume)
+    camera.host.wait(lambda: panel.check.segmentation is drawn, 10, "the choice")
+    camera.host.show()
+    camera.host.reset_views()
+    panel.check.ui.check.click()
+    camera.bench.until_over(camera.bench.jobs[-1], 120)
+    camera.dismiss()
+    camera.host.process(0.2)
+    ui = panel.check.ui
+    for _step in range(3):
+        ui.next.click()
+    ui.comment.text = "Labels of T11 and T12 mixed up"
+    ui.accept.click()
+    camera.take("check", as_is=True)
+    camera.take("check-large", size=(1280, 1060), font_scale=1.5, as_is=True)
+    camera.host.scene.Clear()
 
 
 def not_ready(camera: Photographer) -> None:

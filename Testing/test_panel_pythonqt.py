@@ -19,7 +19,7 @@ FORMS = sorted((REPOSITORY / "MedAssist" / "Resources" / "UI").glob("*.ui"))
 CLASSES = {
     "qMRMLWidget", "qMRMLNodeComboBox", "ctkCollapsibleButton", "QWidget", "QFrame", "QLabel",
     "QComboBox", "QPushButton", "QToolButton", "QCheckBox", "QLineEdit", "QListWidget",
-    "QDoubleSpinBox", "QProgressBar",
+    "QDoubleSpinBox", "QProgressBar", "QTableWidget",
 }  # fmt: skip
 
 

@@ -73,7 +73,7 @@ def test_cases_that_show_the_same_become_one_group() -> None:
 def test_folds_can_be_written_and_read(tmp_path: Path) -> None:
     cases = _cases(list(range(11)))
     held = folds(cases, 3, 0)
-    write_folds(tmp_path / "splits.json", held)
+    write_folds(tmp_path / "splits.json", held, [case.name for case in cases])
     assert read_folds(tmp_path / "splits.json", cases) == held
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from slicer import vtkMRMLNode, vtkMRMLScriptedModuleNode
 
-INPUT, REGION = "InputVolume", "Region"
+INPUT, REGION, CHECKED = "InputVolume", "Region", "CheckedSegmentation"
 
 
 class Choices:
@@ -58,6 +58,33 @@ class Choices:
     @region.setter
     def region(self, node: vtkMRMLNode | None) -> None:
         self.refer(REGION, node)
+
+    @property
+    def checked(self) -> Any:
+        """The segmentation node that was chosen to be checked, or None."""
+        return self.reference(CHECKED)
+
+    @checked.setter
+    def checked(self, node: vtkMRMLNode | None) -> None:
+        self.refer(CHECKED, node)
+
+    @property
+    def check_model(self) -> str:
+        """Name of the model to check with; empty for none."""
+        return self._text("CheckModel")
+
+    @check_model.setter
+    def check_model(self, name: str) -> None:
+        self._keep("CheckModel", name)
+
+    @property
+    def sex(self) -> str:
+        """Sex of the person, ``"F"`` or ``"M"``; empty if not known."""
+        return self._text("Sex")
+
+    @sex.setter
+    def sex(self, code: str) -> None:
+        self._keep("Sex", code)
 
     @property
     def model(self) -> str:
@@ -105,6 +132,14 @@ class Choices:
     def set_number(self, name: str, value: float) -> None:
         """Set a number of the advanced options."""
         self._keep(name, repr(float(value)))
+
+    def text(self, name: str) -> str:
+        """Return a text; empty if it was not set."""
+        return self._text(name)
+
+    def set_text(self, name: str, text: str) -> None:
+        """Set a text."""
+        self._keep(name, text)
 
     def reference(self, role: str) -> Any:
         """Return the node that has a role, or None."""

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from MedAssistLib.panel.choices import Choices
+from MedAssistLib.panel.errands import Errands
 from MedAssistLib.panel.jobs import Job
 from MedAssistLib.panel.lane import Lane
 
-_IDLE_S = {"work": 600.0, "models": 20.0, "ask": 20.0, "preview": 60.0}
+_IDLE_S = {"work": 600.0, "models": 20.0, "ask": 20.0, "preview": 60.0, "train": 5.0}
 
 
 class Context:
@@ -24,7 +25,8 @@ class Context:
     Attributes:
         choices: What was chosen for the case; ``None`` while a scene is being closed.
         lanes: The background processes by what they are for: ``work`` (one run after the other),
-            ``models`` (downloads), ``ask`` (quick questions) and ``preview``.
+            ``models`` (downloads), ``ask`` (quick questions), ``preview`` and ``train``.
+        errands: Work of a moment that is done in a thread.
         wake: Called when there is something to poll for.
         job_changed: Called with each job that has changed.
         scene_number: Grows when the scene is closed: node IDs of another number mean other nodes.
@@ -39,6 +41,7 @@ class Context:
         self.job_changed: list[Callable[[Job], None]] = []
         self.models_changed: Callable[[], None] = lambda: None
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="MedAssist")
+        self.errands = Errands(self._threads)
         self.lanes = {
             name: Lane(self._changed, self._threads, idle_s=idle) for name, idle in _IDLE_S.items()
         }
@@ -64,7 +67,13 @@ class Context:
         """Poll all lanes; return whether to go on polling."""
         for lane in self.lanes.values():
             lane.poll()
-        return any(lane.awake for lane in self.lanes.values())
+        self.errands.poll()
+        return self.errands.awake or any(lane.awake for lane in self.lanes.values())
+
+    def run(self, work: Callable[[], Any], land: Callable[[Any], None]) -> None:
+        """Run an errand; see :class:`~MedAssistLib.panel.errands.Errands`."""
+        self.errands.add(work, land)
+        self.wake()
 
     def close(self) -> None:
         """End all background processes and threads."""

@@ -34,6 +34,11 @@ def jobs_folder() -> Path:
     return models_folder().parent / "jobs"
 
 
+def trainings_folder() -> Path:
+    """Return where trainings lie until their models are done: beside the jobs' folder."""
+    return jobs_folder().parent / "trainings"
+
+
 def new_folder(name: str) -> Path:
     """Make a folder for a job, which nobody but the user may look into.
 

@@ -86,6 +86,7 @@ class Job:
         load: Called in a thread with the result; returns what :attr:`land` needs.
         land: Called in the window's thread with the job and what was loaded. Raises
             :class:`NoPlaceError` to keep the result for later.
+        hear: Called in the window's thread with the job and what the worker tells meanwhile.
         folder: Where its files are; removed when it is over and nothing in it is wanted.
         quiet: Not shown in the list of jobs; who asked looks after its failure.
         id: Its name in messages and folders.
@@ -104,6 +105,7 @@ class Job:
     prepare: Callable[[], Mapping[str, Any]] = _no_fields
     load: Callable[[Mapping[str, Any]], Any] = _same
     land: Callable[[Job, Any], None] = _nothing
+    hear: Callable[[Job, Mapping[str, Any]], None] = _nothing
     folder: Path | None = None
     quiet: bool = False
     id: str = field(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from MedAssistLib.case import Code, Measurement, Scan, Segment
+from MedAssistLib.case import Measurement, Scan
 from MedAssistLib.panel.handover import grid_at
 from MedAssistLib.panel.tables import add_measurements
 from MedAssistLib.scene import add_scan, show
@@ -18,6 +18,7 @@ from MedAssistLib.scene.hierarchy import put_beside
 from MedAssistLib.scene.segmentations import SegmentsWithLabels, add_labelmap, read_labelmap
 from MedAssistLib.scene.volumes import VoxelsInMemory, add_voxels, read_voxels
 from MedAssistLib.worker.arrays import read_scan
+from MedAssistLib.worker.labels import segment_of
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
@@ -53,7 +54,7 @@ def read_found(result: Mapping[str, Any], scan: Mapping[str, Any]) -> Found:
     Raises:
         OSError: If a file is gone.
     """
-    segments = tuple(_segment(entry) for entry in result["segments"])
+    segments = tuple(map(segment_of, result["segments"]))
     labelmap = read_labelmap(Path(result["output"]), grid_at(scan))
     surfaces: tuple[Any, ...] = ()
     if result.get("surfaces"):
@@ -122,16 +123,6 @@ def bring_scan(
     described = {**scan, "array": str(folder / Path(scan["array"]).name)}
     read = read_scan(described)
     return add_scan(scene, Scan(image=read.image, modality=read.modality, name=name))
-
-
-def _segment(entry: Mapping[str, Any]) -> Segment:
-    codes = {
-        role: Code(**entry[role])
-        for role in ("category", "type", "modifier", "region")
-        if entry.get(role)
-    }
-    red, green, blue = entry["colour"]
-    return Segment(label=entry["label"], name=entry["name"], colour=(red, green, blue), **codes)
 
 
 def _poly_data(surfaces: Mapping[str, npt.NDArray[Any]], label: int) -> Any:

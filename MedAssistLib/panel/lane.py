@@ -176,6 +176,8 @@ class Lane:
             if kind == "progress" and job.state is State.RUNNING:
                 job.fraction, job.eta_s = float(message["fraction"]), message["eta_s"]
                 self._set(job, State.RUNNING, str(message["stage"]))
+            elif kind == "news":
+                job.hear(job, message)
             elif kind == "result" and job.state is State.CANCELLING:
                 self._end_current()
                 self._set(job, State.CANCELLED)

@@ -8,6 +8,7 @@ from typing import Any
 
 import slicer
 
+from MedAssistLib.panel.check_section import CheckSection
 from MedAssistLib.panel.choices import Choices
 from MedAssistLib.panel.context import Context
 from MedAssistLib.panel.enhance_section import EnhanceSection
@@ -18,6 +19,7 @@ from MedAssistLib.panel.machine import diagnostics
 from MedAssistLib.panel.runs import Runs
 from MedAssistLib.panel.segment_section import SegmentSection
 from MedAssistLib.panel.text import tr as _
+from MedAssistLib.panel.train_section import TrainSection
 
 _POLL_MS = 50
 
@@ -47,8 +49,12 @@ class Panel:
         self.input = InputSection(self.context, self.ui.inputSection.layout())
         self.enhance = EnhanceSection(self.context, self.runs, self.ui.enhanceSection.layout())
         self.segment = SegmentSection(self.context, self.runs, self.ui.segmentSection.layout())
+        self.check = CheckSection(self.context, self.ui.checkSection.layout())
+        self.train = TrainSection(
+            self.context, lambda: self.segment.setup.can_run, self.ui.trainSection.layout()
+        )
         self.jobs = JobsSection(self.context, self.runs, self.ui.jobsPlace.layout())
-        self._sections = (self.input, self.enhance, self.segment)
+        self._sections = (self.input, self.enhance, self.segment, self.check, self.train)
         on(self.ui.diagnostics, "clicked()", self._copy_diagnostics)
         self._looked_for_kept = False
         self._ticker.start()
@@ -77,6 +83,7 @@ class Panel:
     def scene_closing(self) -> None:
         """Know from now on that node IDs mean other nodes."""
         self.context.scene_number += 1
+        self.train.scene_going()
         self.let_go()
 
     def refresh(self) -> None:
@@ -111,6 +118,7 @@ class Panel:
             self._looked_for_kept = True
             for job in self.runs.kept():
                 self.jobs.show(job)
+            self.train.look_for_stopped()
         if not self.context.poll():
             self._ticker.stop()
 

@@ -107,7 +107,8 @@ class Batches:
             there = example.places[random.numbers.integers(len(example.places))]
             chosen = there[random.numbers.integers(len(there))].astype(np.float64)
             # Beside the case there is nothing to see.
-            return np.clip(chosen, middle - slack, middle + slack)
+            within: npt.NDArray[np.float64] = np.clip(chosen, middle - slack, middle + slack)
+            return within
         return middle + random.numbers.uniform(-slack, slack)
 
     def _shares(self, labels: torch.Tensor, voxels: torch.Tensor) -> torch.Tensor:

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from MedAssistLib import files
 from MedAssistLib.errors import ModelError
 from MedAssistLib.models.checkpoints import DAMAGE, read_checkpoint
+from MedAssistLib.train.saving import save
 
 _FORM = 1
 
@@ -71,8 +71,7 @@ def write_checkpoint(path: Path, state: Checkpoint) -> None:
     """
     told = {name: getattr(state, name) for name in Checkpoint.__dataclass_fields__}
     told["history"] = [{**asdict(epoch), "dice": list(epoch.dice)} for epoch in state.history]
-    with files.replacing(path) as temporary:
-        torch.save({"form": _FORM, **told}, temporary)
+    save(path, {"form": _FORM, **told})
 
 
 def read_state(path: Path) -> Checkpoint:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from MedAssistLib.models.anatomy import SIDES, segments
 from MedAssistLib.models.plan import Normalisation, Scheme
@@ -17,6 +17,7 @@ from MedAssistLib.train.augment import Augmentation, Intensity, Size, Spatial
 from MedAssistLib.train.dataset import Structures
 from MedAssistLib.train.fingerprint import ChannelStatistics, Fingerprint
 from MedAssistLib.train.plan import TrainPlan
+from MedAssistLib.train.smaller import voxels_at_the_bottom
 
 # Above this ratio of spacings, an axis is coarse.
 _ANISOTROPIC = 3.0
@@ -129,25 +130,6 @@ def make_plan(found: Fingerprint, modality: str, structures: Structures, room: R
     )
 
 
-def smaller(plan: TrainPlan) -> TrainPlan | None:
-    """Return a plan that takes half the memory: half the batch, then smaller patches.
-
-    Returns:
-        ``None`` if there is none.
-    """
-    if plan.batch > 1:
-        return replace(plan, batch=plan.batch // 2)
-    strides = plan.arguments["strides"]
-    whole = [math.prod(stride[axis] for stride in strides) for axis in range(3)]
-    widest = max(range(3), key=lambda axis: plan.patch[axis] // whole[axis])
-    half = plan.patch[widest] // 2 // whole[widest] * whole[widest]
-    if half < whole[widest]:
-        return None
-    patch = list(plan.patch)
-    patch[widest] = half
-    return replace(plan, patch=_sizes(patch))
-
-
 def _target(found: Fingerprint) -> list[float]:
     """Return the spacing of the network's grid, mm along (k, j, i): the median.
 
@@ -214,7 +196,7 @@ def _stages(
 
 def _multiple(patch: Sequence[int], strides: Sequence[Sequence[int]]) -> Size:
     """Return the patch with every stage a whole number of voxels wide."""
-    whole = [math.prod(stride[axis] for stride in strides) for axis in range(3)]
+    whole = voxels_at_the_bottom(strides)
     return _sizes([max(n // w, 1) * w for n, w in zip(patch, whole, strict=True)])
 
 
@@ -222,7 +204,7 @@ def _window(
     found: Fingerprint, spacing: Sequence[float], patch: Size, strides: Sequence[Sequence[int]]
 ) -> Size:
     """Return the whole of nearly every case, if that is not much more than a patch."""
-    whole = [math.prod(stride[axis] for stride in strides) for axis in range(3)]
+    whole = voxels_at_the_bottom(strides)
     large = [along.percentile_90 for along in found.extent][::-1]
     window = _sizes(
         [math.ceil(mm / step / w) * w for mm, step, w in zip(large, spacing, whole, strict=True)]

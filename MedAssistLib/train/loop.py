@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from MedAssistLib.train.together import Together
 _LONGEST_GRADIENT = 12.0
 # So many steps without a usable loss in one epoch end the training.
 _MOST_SKIPPED = 20
+# Looking at the cases held out takes no more than this share of the time.
+_MOST_LOOKING = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +103,7 @@ class Training:
             self._network, course.learning_rate, course.other_rate, course.decay
         )
         self._greatest = [optimiser.defaults["lr"] for optimiser in self._optimisers]
-        self._steps, self._seconds = 0, 0.0
+        self._steps, self._seconds, self._looked_s = 0, 0.0, 0.0
         self.history: list[Epoch] = []
 
     @property
@@ -130,7 +133,8 @@ class Training:
         self._network.load_state_dict(state.weights)
         self._mean.network.load_state_dict(state.mean)
         for optimiser, own in zip(self._optimisers, state.optimisers, strict=True):
-            optimiser.load_state_dict(own)
+            # Tensors that stay in the file would keep Windows from replacing it.
+            optimiser.load_state_dict(copy.deepcopy(own))
         self._precision.load(state.scaler)
         self._steps, self._seconds, self.history = state.steps, state.seconds, state.history
         return True
@@ -139,8 +143,9 @@ class Training:
         """Learn until the course is done.
 
         Args:
-            look: Called after some epochs with the mean network; gives its Dice by structure.
-            tell: Called after each epoch.
+            look: Called after some epochs, in the first process, with the mean network; gives its
+                Dice by structure.
+            tell: Called after each epoch, in the first process.
             progress: Told after each step; stops the training when asked to, after which it can
                 go on from the last epoch.
 
@@ -152,13 +157,23 @@ class Training:
         while self.done < 1.0:
             number = len(self.history) + 1
             epoch = self._epoch(number, progress)
-            if _is_looked_at(number, self.done):
-                epoch.dice = look(self.mean)
+            self._look(epoch, look)
             self.history.append(epoch)
             if self._together.first:
                 write_checkpoint(self._path, self._state())
-            tell(epoch)
+                tell(epoch)
         progress.update(1.0)
+
+    def _look(self, epoch: Epoch, look: Look) -> None:
+        """Look at the cases held out if it is time to; that is part of the time to learn."""
+        began = time.perf_counter()
+        due = epoch.number % 5 == 0 or epoch.number <= 2
+        affordable = self._looked_s <= _MOST_LOOKING * self._seconds
+        if self._together.first and (self.done >= 1.0 or (due and affordable)):
+            epoch.dice = look(self.mean)
+        took = self._together.agreed(time.perf_counter() - began)
+        self._looked_s += took
+        self._seconds += took
 
     def _epoch(self, number: int, progress: Progress) -> Epoch:
         course, began, before = self._course, time.perf_counter(), self._seconds
@@ -230,8 +245,3 @@ class Training:
             seconds=self._seconds,
             history=self.history,
         )
-
-
-def _is_looked_at(number: int, done: float) -> bool:
-    """Tell after which epochs the cases held out are looked at: often at first, and at the end."""
-    return done >= 1.0 or number % 5 == 0 or number <= 2

@@ -17,6 +17,7 @@ from MedAssistLib.train.dataset import TrainingSet
 from MedAssistLib.train.fingerprint import Fingerprint
 from MedAssistLib.train.options import TrainOptions
 from MedAssistLib.train.plan import TrainPlan
+from MedAssistLib.train.saving import save
 
 FORMAT = "state-dict"
 
@@ -83,8 +84,7 @@ def write_weights(path: Path, weights: Mapping[str, torch.Tensor]) -> WeightFile
     for name, value in weights.items():
         # Some weights have several names; they are written once.
         half[name] = halves.setdefault(value.data_ptr(), value.detach().cpu().half().contiguous())
-    with files.replacing(path) as temporary:
-        torch.save(half, temporary)
+    save(path, half)
     return WeightFile(path=path.name, sha256=files.sha256(path), size=path.stat().st_size)
 
 

@@ -67,13 +67,18 @@ def joined(
     return tuple(replace(case, group=group[case.name]) for case in listed)
 
 
-def write_folds(path: Path, held: Folds) -> None:
+def write_folds(path: Path, held: Folds, names: Iterable[str]) -> None:
     """Write folds as nnU-Net's ``splits_final.json``: lists "train" and "val" for each.
+
+    Args:
+        path: The file.
+        held: Names of the cases that each fold holds out.
+        names: Those of all cases; some may never be held out.
 
     Raises:
         ResourceError: If the file cannot be written.
     """
-    everything = sorted(name for fold in held for name in fold)
+    everything = sorted(names)
     entries = [
         {"train": [name for name in everything if name not in set(fold)], "val": list(fold)}
         for fold in held

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from datetime import timedelta
 
 import torch
 from torch import distributed, nn
+
+# The others wait while the first prepares and examines cases; torchrun ends them if it fails.
+_PATIENCE = timedelta(days=2)
 
 
 class Together:
@@ -23,8 +27,13 @@ class Together:
         self.number = int(os.environ.get("WORLD_SIZE", "1"))
         self.rank = int(os.environ.get("RANK", "0"))
         self._device = device
-        if self.number > 1 and not distributed.is_initialized():
-            distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        if self.number == 1:
+            return
+        if device.type == "cuda":
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        if not distributed.is_initialized():
+            kind = "nccl" if device.type == "cuda" else "gloo"
+            distributed.init_process_group(kind, timeout=_PATIENCE)
 
     @property
     def first(self) -> bool:
@@ -51,12 +60,17 @@ class Together:
         """Return the first process's number, so that all decide alike."""
         return self._reduced(value if self.first else 0.0) if self.number > 1 else value
 
-    def _reduced(self, value: float) -> float:
-        told = torch.tensor(value, dtype=torch.float64, device=self._device)
-        distributed.all_reduce(told)
-        return float(told)
-
     def wait(self) -> None:
         """Wait until all processes are here."""
         if self.number > 1:
             distributed.barrier()
+
+    def end(self) -> None:
+        """Let go of the others."""
+        if self.number > 1:
+            distributed.destroy_process_group()
+
+    def _reduced(self, value: float) -> float:
+        told = torch.tensor(value, dtype=torch.float64, device=self._device)
+        distributed.all_reduce(told)
+        return float(told)

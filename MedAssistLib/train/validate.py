@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import SimpleITK as sitk
 from torch import nn
 
+from MedAssistLib import files, geometry
+from MedAssistLib.case import Scan
+from MedAssistLib.errors import InputError, cannot_write
 from MedAssistLib.measure.agreement import Agreement, agreement, dice
 from MedAssistLib.models.plan import InferencePlan, TiledModel
 from MedAssistLib.progress import Progress
@@ -20,6 +25,8 @@ from MedAssistLib.train.dataset.reading import read_case
 
 # Surfaces of good segmentations lie within a voxel of one another.
 _TOLERANCE = 1.0
+# Cases that are looked at while a network learns.
+_GLANCES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,14 +44,38 @@ class HeldOut:
     structures: dict[str, Agreement]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """What a network that still learns makes of a case that it has not seen.
+
+    Attributes:
+        case: Name of the case.
+        scan: Its first channel, a file or a folder.
+        labels: Label image on that scan's grid; the next preview replaces it.
+        values: The label value of each structure.
+    """
+
+    case: str
+    scan: Path
+    labels: Path
+    values: tuple[int, ...]
+
+
 class Examiner:
     """Runs networks on cases that were held out.
+
+    A case that cannot be read any more is told and left out: hours of training must not be lost
+    for it.
 
     Args:
         cases: The cases.
         structures: What their labels mean.
         plan: How the network is run.
         device: Where.
+        say: Told in a sentence of each case that is left out.
+
+    Attributes:
+        preview: What the network made of the first case at the last glance.
     """
 
     def __init__(
@@ -53,23 +84,29 @@ class Examiner:
         structures: Structures,
         plan: InferencePlan,
         device: str,
+        say: Callable[[str], None],
     ) -> None:
-        self._cases, self._structures = cases, structures
-        self._plan, self._device = plan, device
+        self._cases, self._structures = list(cases), structures
+        self._plan, self._device, self._say = plan, device, say
+        self.preview: Preview | None = None
 
-    def glance(self, network: nn.Module, most: int) -> tuple[float, ...]:
-        """Return the mean Dice of each structure over a few of the cases, for the curve.
+    def glance(self, network: nn.Module, keep: Path, progress: Progress) -> tuple[float, ...]:
+        """Return the mean Dice of each structure over the first cases, for the curve.
 
         Args:
             network: The network.
-            most: Number of cases, the first ones.
+            keep: Where its answer for the first of them is kept, to be looked at.
+            progress: Asked whether to stop.
         """
-        scores = []
-        for case in self._cases[:most]:
-            result, truth, _ = self._run(case, network, mirror=False, probabilities=False)
+        scores: list[list[float]] = []
+        for case, scans, truth in self._readable(_GLANCES):
+            progress.check()
+            result = self._run(scans, network, mirror=False, probabilities=False)
+            if not scores:
+                self.preview = self._kept(case, scans[0], result.labels, keep)
             pairs = self._masks(result.labels, truth)
             scores.append([dice(found, true) for found, true in pairs.values()])
-        return tuple(float(value) for value in _mean_of_known(np.array(scores)))
+        return tuple(float(value) for value in _mean_of_known(np.array(scores))) if scores else ()
 
     def examine(
         self, network: nn.Module, fold: int, confidence: Confidence, progress: Progress
@@ -82,14 +119,14 @@ class Examiner:
             confidence: Told how sure the network was, and how often it was right.
             progress: Told how far it is.
         """
-        done = []
-        for number, case in enumerate(self._cases):
-            progress.update(number / len(self._cases))
-            result, truth, spacing = self._run(case, network, mirror=True, probabilities=True)
-            pairs = self._masks(result.labels, truth)
+        done: list[HeldOut] = []
+        for case, scans, truth in self._readable(len(self._cases)):
+            progress.update(len(done) / len(self._cases))
+            result = self._run(scans, network, mirror=True, probabilities=True)
+            i, j, k = scans[0].image.GetSpacing()
             found = {
-                name: agreement(*pair, spacing, tolerance=_TOLERANCE)
-                for name, pair in pairs.items()
+                name: agreement(*pair, (k, j, i), tolerance=_TOLERANCE)
+                for name, pair in self._masks(result.labels, truth).items()
             }
             done.append(HeldOut(case=case.name, fold=fold, structures=found))
             if result.probabilities is not None and not self._structures.overlapping:
@@ -97,16 +134,38 @@ class Examiner:
         progress.update(1.0)
         return done
 
+    def _readable(
+        self, most: int
+    ) -> Iterator[tuple[LabelledCase, tuple[Scan, ...], npt.NDArray[np.int16]]]:
+        """Give cases with their voxels; forget those that cannot be read."""
+        for case in self._cases[:most]:
+            try:
+                scans, truth = read_case(case, self._structures)
+            except InputError as error:
+                self._say(f"{case.name} was held out and is left out now: {error}")
+                self._cases.remove(case)
+                continue
+            yield case, scans, truth
+
     def _run(
-        self, case: LabelledCase, network: nn.Module, *, mirror: bool, probabilities: bool
-    ) -> tuple[TiledResult, npt.NDArray[np.int16], tuple[float, float, float]]:
-        scans, truth = read_case(case, self._structures)
+        self, scans: Sequence[Scan], network: nn.Module, *, mirror: bool, probabilities: bool
+    ) -> TiledResult:
         model = TiledModel(plan=self._plan, members=(lambda _device: network,))
         options = TiledOptions(
             device=self._device, mirror=mirror, probabilities=probabilities, backend="torch"
         )
-        i, j, k = scans[0].image.GetSpacing()
-        return run_tiled(scans, model, options), truth, (k, j, i)
+        return run_tiled(scans, model, options)
+
+    def _kept(
+        self, case: LabelledCase, scan: Scan, labels: npt.NDArray[np.integer], path: Path
+    ) -> Preview:
+        with files.replacing(path) as temporary:
+            try:
+                sitk.WriteImage(geometry.from_array(labels, scan.image), str(temporary), True)
+            except RuntimeError as error:
+                raise cannot_write(path, OSError(str(error))) from error
+        values = self._structures.painted
+        return Preview(case=case.name, scan=case.images[0], labels=path, values=values)
 
     def _masks(
         self, labels: npt.NDArray[np.integer], truth: npt.NDArray[np.int16]

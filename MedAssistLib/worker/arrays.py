@@ -14,6 +14,9 @@ from MedAssistLib.case import Scan, Segmentation
 from MedAssistLib.errors import InputError
 from MedAssistLib.files import replacing
 
+_ENOUGH_VOXELS = 1_000_000
+_DARKEST_AND_BRIGHTEST = (0.1, 99.9)
+
 
 def describe_scan(scan: Scan, path: Path) -> dict[str, Any]:
     """Write a scan's voxels to ``path`` and return the description that :func:`read_scan` reads.
@@ -74,6 +77,14 @@ def read_scan(description: Mapping[str, Any]) -> Scan:
         modality=str(description.get("modality", "")),
         enhancement=tuple(map(str, description.get("enhancement", ()))),
     )
+
+
+def window_of(values: npt.NDArray[np.generic]) -> tuple[float, float]:
+    """Return the lowest and the highest value to be told apart, as Slicer would choose them."""
+    some = values.reshape(-1)[:: max(1, values.size // _ENOUGH_VOXELS)].astype(np.float64)
+    finite = some[np.isfinite(some)]
+    low, high = np.percentile(finite, _DARKEST_AND_BRIGHTEST) if finite.size else (0.0, 1.0)
+    return float(low), float(high if high > low else low + 1.0)
 
 
 def write_array(array: npt.NDArray[Any], path: Path) -> None:

@@ -7,8 +7,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import SimpleITK as sitk
 
 from MedAssistLib import enhance as enhancing
@@ -20,13 +18,16 @@ from MedAssistLib.progress import Progress
 from MedAssistLib.scene.segmentations import label_values
 from MedAssistLib.scene.volumes import storable
 from MedAssistLib.segment import SegmentOptions, segment_in_detail
-from MedAssistLib.worker.arrays import grid_fields, read_scan, write_array, write_surfaces
+from MedAssistLib.worker.arrays import (
+    grid_fields,
+    read_scan,
+    window_of,
+    write_array,
+    write_surfaces,
+)
 from MedAssistLib.worker.cache import ModelCache
 
 Request = Mapping[str, Any]
-
-_ENOUGH_VOXELS = 1_000_000
-_DARKEST_AND_BRIGHTEST = (0.1, 99.9)
 
 
 def segment(request: Request, models: ModelCache, progress: Progress) -> dict[str, Any]:
@@ -72,7 +73,7 @@ def enhance(request: Request, _models: ModelCache, progress: Progress) -> dict[s
     write_array(values, Path(request["output"]))
     return {
         "output": request["output"],
-        "window": _window(values),
+        "window": window_of(values),
         "enhancement": list(result.enhancement),
         **grid_fields(result.image),
     }
@@ -82,14 +83,6 @@ def chain_of(request: Request) -> Sequence[enhancing.Step] | None:
     """Return the steps that a request names; ``None`` for the default of the modality."""
     filters = request.get("filters")
     return None if filters is None else tuple(enhancing.parse_step(text) for text in filters)
-
-
-def _window(values: npt.NDArray[np.generic]) -> tuple[float, float]:
-    """Return the lowest and the highest value to be told apart, as Slicer would choose them."""
-    some = values.reshape(-1)[:: max(1, values.size // _ENOUGH_VOXELS)].astype(np.float64)
-    finite = some[np.isfinite(some)]
-    low, high = np.percentile(finite, _DARKEST_AND_BRIGHTEST) if finite.size else (0.0, 1.0)
-    return float(low), float(high if high > low else low + 1.0)
 
 
 def _extras(request: Request, scan: Scan, made: Segmentation, progress: Progress) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 import os
 import queue
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
 
 from MedAssistLib import __version__
@@ -79,9 +79,12 @@ class Worker:
             fields = {"stage": event.stage, "fraction": event.fraction, "eta_s": event.eta_s}
             self._send({"type": "progress", "id": request["id"], **fields})
 
+        def tell(fields: Mapping[str, Any]) -> None:
+            self._send({"type": "news", "id": request["id"], **fields})
+
         progress = Progress(report, self._cancellations[request["id"]])
         try:
-            return {"type": "result", **run(request, self._models, progress)}
+            return {"type": "result", **run(request, self._models, progress, tell)}
         except MedAssistError as error:
             return _error(error)
         except MemoryError:

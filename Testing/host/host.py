@@ -172,8 +172,10 @@ class Host:
             return self.window.cut_off()
 
     def pixels(self, view: str) -> np.ndarray:
-        """Return a view's picture: ``"Red"``, ``"Yellow"``, ``"Green"`` or ``"3D"``; see Canvas."""
+        """Return a view's picture: of a slice view by its name, of ``"3D"`` or ``"Plot"``."""
         layout = self.app.layoutManager()
+        if view == "Plot":
+            return layout.plotWidget(0).plotView().pixels()
         if view == "3D":
             return layout.threeDWidget(0).threeDView().pixels()
         return layout.sliceWidget(view).sliceView().pixels()

@@ -21,7 +21,6 @@ _OF_SLICER = frozenset(
         "data",
         "dicom",
         "extensionsmanager",
-        "plots",
         "sampledata",
         "sceneviews",
         "screencapture",

@@ -18,6 +18,7 @@ _LOGICS = {
     "Markups": "vtkSlicerMarkupsLogic",
     "Models": "vtkSlicerModelsLogic",
     "Tables": "vtkSlicerTablesLogic",
+    "Plots": "vtkSlicerPlotsLogic",
     "Transforms": "vtkSlicerTransformLogic",
     "CropVolume": "vtkSlicerCropVolumeLogic",
     "VolumeRendering": "vtkSlicerVolumeRenderingLogic",

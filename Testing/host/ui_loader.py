@@ -26,13 +26,13 @@ class QUiLoader:
             NotInSlicerError: If it sets a property that the class does not have.
         """
         root = ET.fromstring(bytes(file.readAll().data()))  # noqa: S314 our own files
-        for entry in root.iter("widget"):
-            _require_known(entry.get("class", ""), root)
+        used = {entry.get("class", "") for entry in root.iter("widget")}
+        for name in used:
+            _require_known(name, root)
         connections = _take_out_connections(root)
         loader = QtUiTools.QUiLoader()
-        for kind in widgets.STAND_INS.values():
-            if issubclass(kind, QtWidgets.QWidget):
-                loader.registerCustomWidget(kind)
+        for name in used & widgets.STAND_INS.keys():
+            loader.registerCustomWidget(widgets.STAND_INS[name])
         buffer = QtCore.QBuffer()
         buffer.setData(ET.tostring(root))
         buffer.open(QtCore.QIODevice.ReadOnly)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from MedAssistLib.case import Finding, Segment
 from MedAssistLib.errors import InputError
+from MedAssistLib.models.modality import modality_of
 from MedAssistLib.progress import Progress
 from MedAssistLib.read import read_segmentation
 from MedAssistLib.train.dataset.cases import LabelledCase, Structures, TrainingSet
@@ -20,7 +21,6 @@ from MedAssistLib.train.dataset.description import (
     understanding,
 )
 from MedAssistLib.train.dataset.folder import require_cases
-from MedAssistLib.train.dataset.modality import modality_of
 from MedAssistLib.train.dataset.threads import in_threads
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from MedAssistLib.models.modality import modality_of
 from MedAssistLib.progress import Progress
 from MedAssistLib.read.images import stem
 from MedAssistLib.train.dataset.cases import LabelledCase, TrainingSet
@@ -18,7 +19,6 @@ from MedAssistLib.train.dataset.description import (
 )
 from MedAssistLib.train.dataset.folder import group_of, left_over, present
 from MedAssistLib.train.dataset.layout import Layout
-from MedAssistLib.train.dataset.modality import modality_of
 
 
 def _recognises(path: Path) -> bool:

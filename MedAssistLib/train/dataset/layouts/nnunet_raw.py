@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from MedAssistLib.case import Finding
+from MedAssistLib.models.modality import modality_of
 from MedAssistLib.progress import Progress
 from MedAssistLib.train.dataset.cases import LabelledCase, TrainingSet
 from MedAssistLib.train.dataset.description import (
@@ -22,7 +23,6 @@ from MedAssistLib.train.dataset.description import (
 )
 from MedAssistLib.train.dataset.folder import group_of, images_in, left_out, left_over, present
 from MedAssistLib.train.dataset.layout import Layout
-from MedAssistLib.train.dataset.modality import modality_of
 
 _IMAGES, _LABELS = "imagesTr", "labelsTr"
 

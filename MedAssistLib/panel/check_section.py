@@ -1,0 +1,229 @@
+"""The section "Check": what deserves a second look, gone through one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import qt
+
+from MedAssistLib.panel.check_run import Checked, check_job
+from MedAssistLib.panel.context import Context
+from MedAssistLib.panel.findings_node import (
+    add_findings_node,
+    findings_node,
+    read_findings,
+    to_text,
+)
+from MedAssistLib.panel.folders import remove_folder
+from MedAssistLib.panel.glue import Ticker, fill, load_ui, on, set_text
+from MedAssistLib.panel.jobs import Job, State
+from MedAssistLib.panel.review import with_later_answers
+from MedAssistLib.panel.review_list import ReviewList
+from MedAssistLib.panel.text import tr as _
+
+_AGE, _ALONE = "CheckAge", "CheckAlone"
+_NOT_KNOWN = -1.0
+_LATER_MS = 50
+_SEGMENTATION = "vtkMRMLSegmentationNode"
+SEXES = ("", "F", "M")
+
+
+class CheckSection:
+    """The controller of ``Check.ui``."""
+
+    def __init__(self, context: Context, place: Any) -> None:
+        self._context = context
+        self._models: list[str] = []
+        self._job: Job | None = None
+        self._widget, self.ui = load_ui(context.resources, "Check", place)
+        self.ui.checked.setMRMLScene(context.scene)
+        self.review = ReviewList(context, self.ui, self._keep)
+        self._shown: tuple[str, str] | None = None
+        context.job_changed.append(self._job_changed)
+        # A segmentation that comes or goes changes what is checked, once its box has listed it.
+        self._later = Ticker(_LATER_MS, self._scene_changed)
+        scene = context.scene
+        events = (scene.NodeAddedEvent, scene.NodeRemovedEvent)
+        self._tags = [scene.AddObserver(event, lambda *_given: self._note()) for event in events]
+        self._count = 0
+        self._connect()
+
+    def _connect(self) -> None:
+        ui = self.ui
+        on(ui.checked, "currentNodeChanged(vtkMRMLNode*)", self._choose)
+        on(ui.checkModel, "activated(int)", self._choose_model)
+        on(ui.sex, "activated(int)", self._choose_sex)
+        on(ui.age, "valueChanged(double)", self._choose_age)
+        on(ui.check, "clicked()", self.run)
+
+    @property
+    def segmentation(self) -> Any:
+        """What is checked besides the volume: the node that the user sees chosen, or None."""
+        return self.ui.checked.currentNode()
+
+    @property
+    def _busy(self) -> bool:
+        # The button stays enabled: one that is not loses the keyboard to who knows what.
+        return self._job is not None and not self._job.state.over
+
+    def refresh(self) -> None:
+        """Show the choices as they are."""
+        choices, ui, volume = self._context.choices, self.ui, self._context.volume
+        if choices is None:
+            ui.check.enabled = False
+            self._shown = None
+            self.review.scene_going()
+            return
+        alone = bool(choices.number(_ALONE, 0.0))
+        self._show_chosen(None if alone else choices.checked or _newest(self._context.scene))
+        self._show_models(choices.check_model)
+        sexes = [_("not known"), _("female"), _("male")]
+        fill(ui.sex, sexes, SEXES.index(choices.sex) if choices.sex in SEXES else 0)
+        ui.age.value = choices.number(_AGE, _NOT_KNOWN)
+        ui.check.enabled = volume is not None
+        self._show_findings(volume)
+
+    def run(self) -> None:
+        """Queue a check.
+
+        Raises:
+            MedAssistError: If the volume or the segmentation cannot be checked.
+        """
+        choices, volume = self._context.choices, self._context.volume
+        if choices is None or volume is None or self._busy:
+            return
+        age, drawn = choices.number(_AGE, _NOT_KNOWN), self.segmentation
+        about = Checked(self._context, volume, drawn)
+        request = {
+            "model": choices.check_model,
+            "age": age if age >= 0.0 else None,
+            "sex": choices.sex,
+        }
+        earlier = read_findings(findings_node(self._context.scene, volume, drawn))
+        self._job = check_job(about, request, earlier, self._land)
+        self._context.submit("work", self._job)
+        self.refresh()
+
+    def close(self) -> None:
+        """Let go of the scene, and take the mark out of it."""
+        self._later.stop()
+        for tag in self._tags:
+            self._context.scene.RemoveObserver(tag)
+        self.review.close()
+        self.ui.checked.setMRMLScene(None)
+
+    def _land(self, about: Checked, found: Mapping[str, Any]) -> None:
+        """Keep the findings in the scene, with the answers that were given meanwhile."""
+        volume, drawn = about.nodes()
+        scene = self._context.scene
+        scene.SaveStateForUndo()
+        node = findings_node(scene, volume, drawn)
+        now = read_findings(node)
+        if now:
+            entries = with_later_answers(found["findings"], now["findings"])
+            found = {**found, "findings": entries}
+        node = node or add_findings_node(scene, volume, drawn)
+        node.SetText(to_text(found))
+        self.refresh()
+        focused = qt.QApplication.focusWidget()
+        if focused is None or self._widget.isAncestorOf(focused):
+            self.ui.findings.setFocus()  # There letters are commands, and no text.
+
+    def _keep(self) -> None:
+        """Write the answers into the scene."""
+        node = findings_node(self._context.scene, self._context.volume, self.segmentation)
+        found = read_findings(node)
+        if node is None or found is None:
+            return
+        text = to_text({**found, "findings": self.review.entries})
+        self._shown = (node.GetID(), text)
+        node.SetText(text)
+        self._show_count()
+
+    def _show_findings(self, volume: Any) -> None:
+        """Show what the scene holds, if it is not what is shown already."""
+        node = findings_node(self._context.scene, volume, self.segmentation)
+        text = (node.GetText() or "") if node else ""
+        shown = (node.GetID() if node else "", text)
+        if shown != self._shown:
+            found = read_findings(node)
+            self.review.show(volume, found)
+            self._shown = shown
+        self._show_count()
+
+    def _show_count(self) -> None:
+        if self._context.volume is None:
+            text = _("Choose a volume in the section Input.")
+        elif self._busy:
+            text = _("Checking…")
+        elif not self.review.known:
+            text = ""
+        elif not self.review.entries:
+            text = _("Nothing that deserves a second look was found.")
+        else:
+            text = _("{n} findings, {left} without an answer").format(
+                n=len(self.review.entries), left=self.review.left
+            )
+        set_text(self.ui.checkState, text)
+
+    def _job_changed(self, job: Job) -> None:
+        if job.verb == "models" and job.state is State.DONE:
+            self._models = [str(entry["name"]) for entry in job.result["models"]]
+            self.refresh()
+        elif job.verb == "segment" and job.state is State.DONE and self._context.choices:
+            self._context.choices.checked = None
+            self._context.choices.set_number(_ALONE, 0.0)
+            self.refresh()
+        elif job is self._job and job.state.over:
+            remove_folder(Path(job.request["folder"]))
+            self.refresh()
+
+    def _show_chosen(self, node: Any) -> None:
+        box = self.ui.checked
+        if box.currentNode() is not node:
+            was = box.blockSignals(True)
+            box.setCurrentNode(node)
+            box.blockSignals(was)
+
+    def _note(self) -> None:
+        """Look later at what was added to the scene or removed, if it was a segmentation."""
+        count = self._context.scene.GetNumberOfNodesByClass(_SEGMENTATION)
+        if count != self._count:
+            self._count = count
+            self._later.restart()
+
+    def _scene_changed(self) -> None:
+        self._later.stop()
+        self.refresh()
+
+    def _show_models(self, chosen: str) -> None:
+        names = self._models if chosen in ("", *self._models) else [*self._models, chosen]
+        texts = [_("None"), *names]
+        fill(self.ui.checkModel, texts, texts.index(chosen) if chosen else 0)
+
+    def _choose(self, node: Any) -> None:
+        if self._context.choices:
+            # With none left in the scene it was not the user who chose none.
+            alone = node is None and _newest(self._context.scene) is not None
+            self._context.choices.set_number(_ALONE, float(alone))
+            self._context.choices.checked = node
+
+    def _choose_model(self, row: int) -> None:
+        if self._context.choices:
+            self._context.choices.check_model = self.ui.checkModel.itemText(row) if row else ""
+
+    def _choose_sex(self, row: int) -> None:
+        if self._context.choices:
+            self._context.choices.sex = SEXES[row]
+
+    def _choose_age(self, value: float) -> None:
+        if self._context.choices:
+            self._context.choices.set_number(_AGE, value)
+
+
+def _newest(scene: Any) -> Any:
+    """Return the segmentation that came last into a scene, or None."""
+    count = scene.GetNumberOfNodesByClass(_SEGMENTATION)
+    return scene.GetNthNodeByClass(count - 1, _SEGMENTATION) if count else None
