@@ -20,9 +20,7 @@ Labels = npt.NDArray[np.integer]
 Indices = npt.NDArray[np.float64]
 
 
-def placed(
-    image: sitk.Image, head: sitk.Transform, corners: tuple[Point, Point]
-) -> Slices | None:
+def placed(image: sitk.Image, head: sitk.Transform, corners: tuple[Point, Point]) -> Slices | None:
     """Return the block that holds a box of an atlas.
 
     Args:

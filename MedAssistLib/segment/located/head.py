@@ -105,7 +105,8 @@ def _widened(atlas: sitk.Image) -> sitk.Image:
     """Return the atlas's brain with a rim about it as a mask, on a grid with room for it."""
     rim = round(_RIM_MM / _FINE_MM)
     brain = sitk.ConstantPad(atlas, [rim] * 3, [rim] * 3, 0.0) > 0.0
-    return sitk.BinaryDilate(brain, [rim] * 3, sitk.sitkBall)
+    wide: sitk.Image = sitk.BinaryDilate(brain, [rim] * 3, sitk.sitkBall)
+    return wide
 
 
 def _refined(
@@ -152,7 +153,8 @@ def _smooth(values: Array, mask: npt.NDArray[np.bool_]) -> Array:
     """Smooth within a mask by what lies within it; the folds of no two brains are the same."""
     weight = ndimage.gaussian_filter(mask.astype(np.float32), _SMOOTHING)
     smooth: Array = ndimage.gaussian_filter(values * mask, _SMOOTHING)
-    return smooth / np.maximum(weight, _LEAST_WEIGHT)
+    evened: Array = smooth / np.maximum(weight, _LEAST_WEIGHT)
+    return evened
 
 
 def _correlation(first: Array, second: Array) -> float:
