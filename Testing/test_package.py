@@ -15,7 +15,11 @@ from Testing.conftest import REPOSITORY
 
 LIBRARY = REPOSITORY / "MedAssistLib"
 SOURCES = sorted(LIBRARY.rglob("*.py"))
-DATA = sorted(p for p in LIBRARY.rglob("*") if p.suffix in (".json", ".html"))
+DATA = sorted(
+    p
+    for p in LIBRARY.rglob("*")
+    if p.suffix in (".json", ".html", ".pt", ".gz") or p.name == "LICENSE.txt"
+)
 
 # The floors of the house: a package imports only from below; those of the top one also each other.
 FLOORS = [
@@ -112,7 +116,7 @@ def test_a_file_imports_only_from_below(path: Path) -> None:
 
 def _listed(cmake: Path) -> set[str]:
     text = re.sub(r"#.*", "", cmake.read_text("utf-8"))
-    return {word for word in text.split() if re.search(r"\.(py|json|html|png|svg|ui)$", word)}
+    return {word for word in text.split() if re.search(r"(\.(py|json|html|png|svg|ui|pt|nii\.gz)|/LICENSE\.txt)$", word)}
 
 
 def test_every_library_file_is_listed_for_the_extension_package() -> None:
