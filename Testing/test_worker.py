@@ -258,7 +258,7 @@ def test_a_model_that_only_pytorch_can_read_does_not_end_the_list(
     monkeypatch.setattr(store, "read_record", lambda _folder: None)
     monkeypatch.setattr(formats, "describe", refuse)
     answer = model_jobs.models({}, ModelCache(), Progress())
-    assert [entry["name"] for entry in answer["models"]] == ["brain"]
+    assert [entry["name"] for entry in answer["models"]] == ["brain", "hippocampus"]
     assert answer["unreadable"] == {
         "old": "cannot be read without torch, which is not installed",
         "damaged": "is torn",
