@@ -92,7 +92,7 @@ RULE = Rule(
     needs=frozenset({Need.SEGMENTATION}),
     thresholds={
         "exchanged": Threshold(
-            value=5.0, unit="mm", source="none of 23 pairs of two clean CT is exchanged at all"
+            value=5.0, unit="mm", source="none of 28 pairs of two clean CT is exchanged at all"
         )
     },
     measure=_measure,

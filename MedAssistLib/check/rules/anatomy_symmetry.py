@@ -97,7 +97,9 @@ RULE = Rule(
     advice="See whether one is drawn too small or too large, or was left out.",
     needs=frozenset({Need.SEGMENTATION}),
     thresholds={
-        "ratio": Threshold(value=2.0, unit="1", source="above what the pairs of clean CT show"),
+        "ratio": Threshold(
+            value=2.0, unit="1", source="a factor of 2; the pairs of clean CT show up to 1.6"
+        ),
         "alone": Threshold(value=0.5, unit="1", source="one is enough"),
     },
     measure=_measure,

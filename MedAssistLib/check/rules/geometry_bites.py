@@ -19,7 +19,7 @@ from MedAssistLib.volumes import Mask
 
 _NAME = "geometry.bites"
 # What a ball of this radius cannot reach from outside the bitten structure is part of a bite.
-_REACH_MM = 4.0
+_REACH_MM = 6.0
 # Of finer voxels only every second one is looked at, or every third.
 _FINEST_MM = 1.0
 _INSIDE_OTHERS = ("vein", "vena", "artery", "aorta", "cord", "canal", "ventricle", "gallbladder")
@@ -104,9 +104,9 @@ RULE = Rule(
     needs=frozenset({Need.SEGMENTATION}),
     thresholds={
         "bite": Threshold(
-            value=2.0,
+            value=4.0,
             unit="1",
-            source="volume over that of a speckle; up to 1.4 in 208 clean hippocampi and two CT",
+            source="volume over that of a speckle; up to 3.7 in 208 clean hippocampi and two CT",
         )
     },
     measure=_measure,

@@ -74,7 +74,7 @@ RULE = Rule(
         "tail": Threshold(
             value=2.0,
             unit="1",
-            source="none of 208 clean hippocampi and 72 structures of clean CT is above 0.6",
+            source="up to 0.58 in 208 clean hippocampi and two CT",
         )
     },
     measure=_measure,

@@ -103,7 +103,7 @@ RULE = Rule(
         "copy": Threshold(
             value=6.0,
             unit="1",
-            source="places; 4 of 208 clean hippocampi and two clean CT have any, up to 6",
+            source="places; up to 6 in 208 clean hippocampi and two CT",
         )
     },
     measure=_measure,

@@ -75,7 +75,7 @@ RULE = Rule(
         "flat end": Threshold(
             value=0.8,
             unit="1",
-            source="above what 208 clean hippocampi and 72 structures of clean CT show",
+            source="up to 0.73 in 208 clean hippocampi and two CT",
         )
     },
     measure=_measure,

@@ -90,7 +90,7 @@ RULE = Rule(
         "gap": Threshold(
             value=0.5,
             unit="1",
-            source="above what 208 clean hippocampi and 72 structures of clean CT show",
+            source="up to 0.44 in 208 clean hippocampi and two CT",
         )
     },
     measure=_measure,

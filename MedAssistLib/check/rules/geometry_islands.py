@@ -16,7 +16,7 @@ from MedAssistLib.check.words import plain
 
 _NAME = "geometry.islands"
 # A part of more than that share of its structure is a piece of it rather than a slip.
-_LARGEST_SHARE = 0.1
+_LARGEST_SHARE = 0.25
 # The largest ones tell enough of a structure that is nothing but islands.
 _MOST = 20
 # Structures that are several pieces by nature, or trees whose thin branches a grid tears (SCT).
@@ -91,7 +91,7 @@ RULE = Rule(
         "island": Threshold(
             value=1.0,
             unit="1",
-            source="volume over that of a speckle; 1 of 208 clean hippocampi has one above it",
+            source="volume over that of a speckle; up to 0.8 in 208 clean hippocampi and two CT",
         )
     },
     measure=_measure,
