@@ -6,6 +6,7 @@ They need ../shared/data (a CT) and nilearn (an MR head), as the tests do.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -42,7 +43,7 @@ class Photographer:
 
     def only(self, *sections: str) -> None:
         """Unfold only these sections."""
-        for name in ("input", "enhance", "segment", "check"):
+        for name in ("input", "enhance", "segment", "check", "train"):
             getattr(self.bench.panel.ui, f"{name}Section").collapsed = name not in sections
 
     def dismiss(self) -> None:
@@ -76,7 +77,7 @@ def take_all(folder: Path) -> None:
     os.environ["MEDASSIST_MODELS"] = tempfile.mkdtemp()
     os.environ["MEDASSIST_JOBS"] = tempfile.mkdtemp()
     camera = Photographer(folder)
-    for take in (loaded, enhancing, running, failed, checking, not_ready):
+    for take in (loaded, enhancing, running, failed, checking, learning, not_ready):
         take(camera)
     camera.host.close()
 
@@ -178,6 +179,42 @@ def checking(camera: Photographer) -> None:
     camera.take("check", as_is=True)
     camera.take("check-large", size=(1280, 1060), font_scale=1.5, as_is=True)
     camera.host.scene.Clear()
+
+
+def learning(camera: Photographer) -> None:
+    """A training with its curves and a case that was held out; it is stopped then."""
+    from Testing.panel_trainer import Trainer
+    from Testing.train_cases import put_plan
+
+    camera.dismiss()
+    camera.only("train")
+    trainer, folder = Trainer(camera.bench), _SHARED / "hippocampus"
+    table = camera.bench.folder / "hippocampi.csv"
+    names = sorted(path.name for path in (folder / "imagesTr").glob("hippocampus_*.nii.gz"))[:20]
+    rows = [f"{folder / 'imagesTr' / name},{folder / 'labelsTr' / name}" for name in names]
+    table.write_text("\n".join(["image,label", *rows]))
+    table.with_suffix(".json").write_text(
+        '{"labels": {"background": 0, "Anterior": 1, "Posterior": 2}, "channel_names": {"0": "T1"}}'
+    )
+    trainer.choose_path(table)
+    trainer.ui.look.click()
+    camera.host.wait(lambda: "20 cases" in trainer.ui.dataState.text, 120)
+    camera.take("train-data")
+    place = Path(os.environ["MEDASSIST_JOBS"]).parent / "trainings" / "hippocampus"
+    shutil.rmtree(place, ignore_errors=True)
+    size = {"patch": (32, 40, 32), "window": (40, 56, 40), "spacing": (1.0, 1.0, 1.0)}
+    put_plan(place, **size, steps=25, epochs=30)
+    trainer.name("hippocampus")
+    trainer.as_planned()
+    trainer.start()
+    trainer.until_epoch(16)
+    camera.host.process(1.0)
+    camera.take("train")
+    camera.take("train-large", font_scale=1.5, size=(1280, 1100))
+    trainer.ui.cancelTraining.click()
+    trainer.until_over()
+    camera.take("train-stopped")
+    shutil.rmtree(place, ignore_errors=True)
 
 
 def not_ready(camera: Photographer) -> None:

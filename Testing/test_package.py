@@ -116,7 +116,8 @@ def test_a_file_imports_only_from_below(path: Path) -> None:
 
 def _listed(cmake: Path) -> set[str]:
     text = re.sub(r"#.*", "", cmake.read_text("utf-8"))
-    return {word for word in text.split() if re.search(r"(\.(py|json|html|png|svg|ui|pt|nii\.gz)|/LICENSE\.txt)$", word)}
+    named = r"(\.(py|json|html|png|svg|ui|pt|nii\.gz)|/LICENSE\.txt)$"
+    return {word for word in text.split() if re.search(named, word)}
 
 
 def test_every_library_file_is_listed_for_the_extension_package() -> None:

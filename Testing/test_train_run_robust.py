@@ -255,7 +255,7 @@ def test_what_is_odd_about_the_data_is_told(
     output = put_plan(tmp_path / "model", epochs=1)
     assert main(["train", str(data), "-o", str(output), "--device", "cpu"]) == 0
     said = capsys.readouterr().err
-    assert "case_01, copy: " in said
+    assert "case_01, copy have the same image voxels." in said
     assert "1 of 7 cases are left out: case_05" in said
     table = output / WORK / "audit.csv"
     assert f"see {table}" in said

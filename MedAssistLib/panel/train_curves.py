@@ -49,6 +49,12 @@ class Curves:
         if self._seen:
             self._draw()
 
+    def last_look(self) -> Mapping[str, Any] | None:
+        """Return the last epoch after which the cases held out were looked at, if there is one."""
+        points = self._points.get(int(self._news["fold"]), {}) if self._news else {}
+        looked = [number for number, point in points.items() if point["dice"]]
+        return points[max(looked)] if looked else None
+
     def show(self, *, seen: bool) -> None:
         """Show the curves beside the slices, or the layout as it was before."""
         self._seen = seen

@@ -42,8 +42,9 @@ class TrainData:
         on(menu.addAction(_("A folder…")), "triggered()", self._choose_folder)
         on(menu.addAction(_("A CSV table…")), "triggered()", self._choose_table)
         ui.choosePath.setMenu(menu)
-        texts = [_("a folder or a CSV table"), _("segmentations of this scene")]
-        fill(ui.dataSource, texts, 0)
+        fill(ui.dataSource, [_("a folder or a table"), _("this scene")], 0)
+        for column in (0, 1):
+            ui.pairs.horizontalHeader().setSectionResizeMode(column, qt.QHeaderView.Stretch)
         on(ui.dataSource, "activated(int)", self._choose_source)
         on(ui.path, "editingFinished()", lambda: self._set_path(str(ui.path.text).strip()))
         on(ui.pairs, "itemChanged(QTableWidgetItem*)", lambda _item: self._ticked())
@@ -123,8 +124,6 @@ class TrainData:
                 reference = scene.GetNodeByID(name).GetNodeReferenceID(_REFERENCE)
                 self._drawn_on[name] = reference if reference in there else ""
             table.setCellWidget(row, 1, self._volume_box(name))
-        table.resizeColumnToContents(0)
-        table.setColumnWidth(0, min(table.columnWidth(0), table.width // 2))
         self._filling = False
 
     def _volume_box(self, segmentation: str) -> Any:

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import qt
-
 from MedAssistLib.panel.context import Context
 from MedAssistLib.panel.glue import agreed, breakable, load_ui, on, set_text
 from MedAssistLib.panel.jobs import Job, State
@@ -15,6 +13,7 @@ from MedAssistLib.panel.text import tr as _
 from MedAssistLib.panel.train_curves import Curves
 from MedAssistLib.panel.train_data import TrainData
 from MedAssistLib.panel.train_form import TrainForm
+from MedAssistLib.panel.train_look import TrainLook
 from MedAssistLib.panel.train_preview import TrainPreview
 from MedAssistLib.panel.trainings import Stopped, Trainings
 
@@ -38,7 +37,7 @@ class TrainSection:
         self.trainings = Trainings(context)
         self.curves, self.preview = Curves(context.scene), TrainPreview(context)
         self._job: Job | None = None
-        self._looking: Job | None = None
+        self.look = TrainLook(self.ui, self.data, self.trainings)
         self._stopped: dict[str, Stopped] = {}
         self._taken: set[str] = set()
         self._lines: list[str] = []
@@ -46,8 +45,7 @@ class TrainSection:
         self._states: tuple[State | None, State | None] = (None, None)
         context.job_changed.append(self._job_changed)
         ui = self.ui
-        ui.oddities.visible = False
-        on(ui.look, "clicked()", self.look)
+        on(ui.look, "clicked()", self._look)
         on(ui.train, "clicked()", self.train)
         on(ui.resume, "clicked()", self.resume)
         on(ui.discard, "clicked()", self.discard)
@@ -78,7 +76,7 @@ class TrainSection:
         ui.resume.visible = ui.discard.visible = not self.running and stopped is not None
         ui.cancelTraining.visible = self.running
         ui.cancelTraining.enabled = self._states[0] is not State.CANCELLING
-        ui.look.enabled = choices is not None and not missing and not self._looks()
+        ui.look.enabled = choices is not None and not missing and not self.look.busy
         ui.train.enabled = ui.resume.enabled = choices is not None and not why_not
         set_text(ui.trainState, "" if self.running else why_not or _about(stopped))
         ui.seeCurves.visible = ui.seePreview.visible = self._job is not None
@@ -87,17 +85,6 @@ class TrainSection:
     def look_for_stopped(self) -> None:
         """Look for trainings that can go on; not before the panel is seen."""
         self._stopped = self.trainings.stopped(self.form.folder)
-        self.refresh()
-
-    def look(self) -> None:
-        """Look at the data.
-
-        Raises:
-            MedAssistError: If a volume cannot be learned from.
-        """
-        pairs = self.data.pairs() if self.data.of_scene else []
-        self._show_data("", [])
-        self._looking = self.trainings.look(self.data.path, pairs, self._looked)
         self.refresh()
 
     def train(self) -> None:
@@ -157,7 +144,7 @@ class TrainSection:
             self._lines = [*self._lines, str(news["message"])][-_MOST_LINES:]
         if news.get("epochs"):
             self.curves.add(news)
-            self._last_epoch = _epoch_text(news)
+            self._last_epoch = _epoch_text(news, self.curves.last_look())
         if news.get("preview"):
             self.preview.add(news)
         self._show_lines()
@@ -178,41 +165,17 @@ class TrainSection:
             return _("There is a model of this name already.")
         return ""
 
-    def _looks(self) -> bool:
-        return self._looking is not None and not self._looking.state.over
-
-    def _looked(self, answer: Mapping[str, Any]) -> None:
-        """Show what a look at the data has found."""
-        text = _("{n} cases, {structures}; {channels}").format(
-            n=answer["cases"],
-            structures=", ".join(answer["structures"]),
-            channels=", ".join(answer["channels"]),
-        )
-        odd = self._looking.request.get("odd", ()) if self._looking else ()
-        rows = [(_severities()["review"], name, title) for name, title in odd]
-        named = _severities()
-        rows += [(named[f["severity"]], f["cases"], f["finding"]) for f in answer["findings"]]
-        self._show_data(text if rows else text + ". " + _("Nothing odd was found."), rows)
-
-    def _show_data(self, text: str, rows: list[tuple[str, str, str]]) -> None:
-        table = self.ui.oddities
-        set_text(self.ui.dataState, breakable(text))
-        table.visible = bool(rows)
-        table.rowCount = len(rows)
-        for row, cells in enumerate(rows):
-            for column, cell in enumerate(cells):
-                table.setItem(row, column, qt.QTableWidgetItem(cell))
-        table.resizeColumnToContents(0)
-        table.setColumnWidth(1, table.width // 4)
-        table.resizeRowsToContents()
+    def _look(self) -> None:
+        self.look.begin()
+        self.refresh()
 
     def _job_changed(self, job: Job) -> None:
         if job.verb == "models" and job.state is State.DONE:
             self.form.offer(job.result["models"])
             self._taken = {str(entry["name"]) for entry in job.result["models"]}
             self.refresh()
-        states = _state(self._job), _state(self._looking)
-        if job in (self._job, self._looking) and states != self._states:
+        states = _state(self._job), _state(self.look.job)
+        if job in (self._job, self.look.job) and states != self._states:
             self._states = states
             if job is self._job and job.state.over:
                 self._stopped = self.trainings.stopped(self.form.folder)
@@ -231,17 +194,16 @@ def _about(stopped: Stopped | None) -> str:
     return text.format(source=Path(str(stopped.asked["source"])).name)
 
 
-def _epoch_text(news: Mapping[str, Any]) -> str:
-    """Return the last epoch in a line."""
+def _epoch_text(news: Mapping[str, Any], look: Mapping[str, Any] | None) -> str:
+    """Return what the last epoch came to, and the last look at cases held out, in a line each."""
     point, network = news["epochs"][-1], ""
     if news["folds"] > 1:
         network = _("network {n}, ").format(n=news["fold"] + 1)
-    dice = zip(news["structures"], point["dice"], strict=False)
-    scores = "".join(f", {name} {value:.2f}" for name, value in dice)
-    return _("epoch {n}: {network}loss {loss}{dice}").format(
-        n=point["number"], network=network, loss=f"{point['loss']:.2f}", dice=scores
+    loss = _("epoch {n}: loss {loss}").format(n=point["number"], loss=f"{point['loss']:.2f}")
+    if look is None:
+        return network + loss
+    scores = zip(news["structures"], look["dice"], strict=True)
+    dice = _("Dice after epoch {n}: {scores}").format(
+        n=look["number"], scores=", ".join(f"{name} {value:.2f}" for name, value in scores)
     )
-
-
-def _severities() -> dict[str, str]:
-    return {"urgent": _("Urgent"), "review": _("Review"), "info": _("Info")}
+    return f"{network}{loss}\n{dice}"

@@ -167,6 +167,7 @@ def _writing(pairs: Pairs, folder: Path) -> Callable[[], Mapping[str, Any]]:
         # Of an earlier try, which may have had other cases.
         shutil.rmtree(folder, ignore_errors=True)
         written = write_training_set(drawn, folder)
-        return {"odd": [[name, finding.title] for name, finding in written.findings]}
+        odd = [[name, finding.title] for name, finding in written.findings]
+        return {"odd": odd, "cases": written.cases}
 
     return cache(write)

@@ -49,8 +49,9 @@ def findings_told(audit: Audit, table: Path) -> Iterator[str]:
     """
     grave = [flag for flag in audit.flags if flag.finding.severity is not Severity.INFO]
     for flag in grave[:_MOST_FINDINGS]:
-        about = f"{named(flag.cases)}: " if flag.cases else ""
-        yield f"{about}{flag.finding.title}"
+        title = flag.finding.title
+        told = not flag.cases or flag.cases[0] in title
+        yield title if told else f"{named(flag.cases)}: {title}"
     counts = Counter(flag.finding.severity for flag in audit.flags)
     if counts:
         each = ", ".join(f"{counts[kind]} {word}" for kind, word in _WORDS.items() if counts[kind])

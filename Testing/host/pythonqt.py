@@ -8,6 +8,8 @@ host raises instead.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import shiboken6
@@ -22,6 +24,8 @@ _TAKEN_OVER = {"connect": connect, "disconnect": disconnect}
 _NUMBERS = {"int": int, "uint": int, "double": float, "float": float}
 # Both the static function of this name and a property: scripts set it through setSingleShot.
 _STATIC = {("QTimer", "singleShot")}
+# Whether PySide's loader is at work, which hangs all children on the top widget by their names.
+_loading = [False]
 
 
 class QtProperty:
@@ -52,6 +56,16 @@ class QtProperty:
             value = self.number(value)
         if not self.writable or not owner.setProperty(self.name, value):
             raise NotInSlicerError(f"{type(owner).__name__}.{self.name} cannot be set to {value!r}")
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Let PySide's loader hang children where it likes; PythonQt's does not, so nothing hangs."""
+    _loading[0] = True
+    try:
+        yield
+    finally:
+        _loading[0] = False
 
 
 def install() -> None:
@@ -145,7 +159,8 @@ def _set_attribute(self: Any, name: str, value: Any) -> None:
         and not name.startswith("_")
         and not isinstance(value, QtCore.SignalInstance)  # PySide keeps its signals here
     ):
-        raise AttributeError(f"{own.__name__} has no property {name!r}")
+        if not _loading[0]:
+            raise AttributeError(f"{own.__name__} has no property {name!r}")
     else:
         shiboken6.Shiboken.Object.__setattr__(self, name, value)
 

@@ -10,6 +10,7 @@ from PySide6 import QtCore, QtUiTools, QtWidgets
 
 from Testing.host import widgets
 from Testing.host.errors import MissingStandInError, NotInSlicerError
+from Testing.host.pythonqt import loading
 from Testing.host.signals import connect
 
 _LAYOUT_LIKE = {"Line": "QFrame", "Spacer": "QSpacerItem"}
@@ -31,12 +32,14 @@ class QUiLoader:
             _require_known(name, root)
         connections = _take_out_connections(root)
         loader = QtUiTools.QUiLoader()
-        for name in used & widgets.STAND_INS.keys():
-            loader.registerCustomWidget(widgets.STAND_INS[name])
+        for name, kind in widgets.STAND_INS.items():
+            if name in used:
+                loader.registerCustomWidget(kind)
         buffer = QtCore.QBuffer()
         buffer.setData(ET.tostring(root))
         buffer.open(QtCore.QIODevice.ReadOnly)
-        top = loader.load(buffer, parent)
+        with loading():
+            top = loader.load(buffer, parent)
         if top is None:
             raise NotInSlicerError(f"Qt cannot read the file: {loader.errorString()}")
         named = _named(top)
