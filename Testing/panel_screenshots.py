@@ -200,11 +200,11 @@ def learning(camera: Photographer) -> None:
     trainer.ui.look.click()
     camera.host.wait(lambda: "20 cases" in trainer.ui.dataState.text, 120)
     camera.take("train-data")
-    place = Path(os.environ["MEDASSIST_JOBS"]).parent / "trainings" / "hippocampus"
+    place = Path(os.environ["MEDASSIST_JOBS"]).parent / "trainings" / "my-hippocampus"
     shutil.rmtree(place, ignore_errors=True)
     size = {"patch": (32, 40, 32), "window": (40, 56, 40), "spacing": (1.0, 1.0, 1.0)}
     put_plan(place, **size, steps=25, epochs=30)
-    trainer.name("hippocampus")
+    trainer.name("my-hippocampus")
     trainer.as_planned()
     trainer.start()
     trainer.until_epoch(16)

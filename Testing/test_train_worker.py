@@ -14,9 +14,8 @@ import SimpleITK as sitk
 
 from MedAssistLib.models import find, store
 from MedAssistLib.models.checkpoints import read_checkpoint
-from MedAssistLib.train import TrainOptions
+from MedAssistLib.progress import Progress
 from MedAssistLib.train.preparation import WORK
-from MedAssistLib.train.run import train
 from MedAssistLib.worker.client import WorkerProcess
 from Testing.labelled_sets import pairs
 from Testing.train_cases import put_plan, same_weights
@@ -106,20 +105,16 @@ def test_a_training_tells_its_curve_stops_goes_on_and_gives_a_model(
     assert card.accuracy == result["accuracy"]
     assert not list((tmp_path / "models").rglob(WORK))
     assert not (output / WORK / "request.json").exists()
-    assert store.verify("blocks", _silent()) == ""
-    train(data, put_plan(tmp_path / "whole", epochs=6), TrainOptions(device="cpu"))
-    assert same_weights(tmp_path / "whole", output)
+    assert store.verify("blocks", Progress()) == ""
+    whole = put_plan(tmp_path / "whole", epochs=6)
+    caller.ask("three", "train", source=str(data), output=str(whole), options={"device": "cpu"})
+    assert caller.until("result", "error")["name"] == ""
+    assert same_weights(whole, output)
 
-    caller.ask("three", "train", **{**request, "output": str(tmp_path / "other")})
+    caller.ask("four", "train", **{**request, "output": str(tmp_path / "other")})
     refused = caller.until("result", "error")
     assert (refused["kind"], refused["message"]) == ("model", 'there is already a model "blocks"')
     assert not (tmp_path / "other").exists()
-
-
-def _silent() -> Any:
-    from MedAssistLib.progress import Progress
-
-    return Progress()
 
 
 def test_the_data_can_be_looked_at_before(caller: Caller, tmp_path: Path) -> None:

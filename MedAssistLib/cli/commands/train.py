@@ -56,6 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, progress: Progress) -> Outcome:
     """Train, telling each epoch."""
+    from MedAssistLib.segment.device import device_of
+
+    device_of(arguments.device)  # Says in words that PyTorch is missing.
     from MedAssistLib.train.run import train
 
     options = TrainOptions(
