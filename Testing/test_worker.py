@@ -281,7 +281,7 @@ def test_the_panels_jobs_in_one_worker(worker: WorkerProcess, tmp_path: Path) ->
     assert ended(worker, "add")["name"] == "bright"
     worker.send(type="run", id="list", verb="models")
     answer = ended(worker, "list")
-    assert [entry["name"] for entry in answer["models"]] == ["brain", "bright"]
+    assert [entry["name"] for entry in answer["models"]] == ["brain", "hippocampus", "bright"]
     (bright,) = [entry for entry in answer["models"] if entry["name"] == "bright"]
     assert (bright["installed"], bright["stored"], bright["patchwise"]) == (True, True, True)
     assert bright["labels"] == ["Bright"]
