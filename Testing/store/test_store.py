@@ -43,6 +43,7 @@ def test_models_lie_where_the_system_keeps_a_users_data(
 
 
 MARK = {"sha256": "", "size": 1}
+SHIPPED = ["brain", "hippocampus"]
 
 
 def test_a_folder_is_added_and_found_by_its_name(folder: Path, models: Path) -> None:
@@ -52,7 +53,7 @@ def test_a_folder_is_added_and_found_by_its_name(folder: Path, models: Path) -> 
     assert found.name == name
     assert found.spacing == (1.5, 1.5, 3.0)
     assert (found.folder / "weights.pt").read_bytes() == WEIGHTS
-    assert [entry.name for entry in store.known()] == ["brain", name]
+    assert [entry.name for entry in store.known()] == [*SHIPPED, name]
     assert store.verify(name, Progress()) == ""
     assert [path.name for path in models.iterdir()] == [name]
 
@@ -169,7 +170,7 @@ def test_verify_names_what_is_not_as_installed(folder: Path) -> None:
 def test_a_damaged_model_does_not_hide_the_others(folder: Path) -> None:
     add([folder], Progress(), name="good")
     (store.find(add([folder], Progress(), name="bad")).folder / "model.json").write_text("{")
-    assert [entry.name for entry in store.known()] == ["brain", "good"]
+    assert [entry.name for entry in store.known()] == [*SHIPPED, "good"]
     listed = json.loads(medassist("models", "list", "--json").stdout)["models"]
     assert {entry["name"]: entry["state"] for entry in listed} == {
         "brain": "installed",
