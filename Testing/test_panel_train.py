@@ -237,6 +237,8 @@ def test_the_form_says_what_is_missing(trainer: Trainer, data: Path, tmp_path: P
     trainer.host.wait(lambda: trainer.section._taken, 30, what="the list of models")
     trainer.name("brain")
     assert "a model of this name already" in ui.trainState.text
+    trainer.name("../mine")
+    assert "letters, digits" in ui.trainState.text
     trainer.name("mine")
     assert ui.train.enabled
     assert [ui.startModel.itemText(n) for n in range(ui.startModel.count)] == ["nothing"]

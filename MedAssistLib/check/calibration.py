@@ -14,8 +14,9 @@ it says nothing about one structure or one kind of case by itself, and nothing a
 thresholds that the other ``n`` give at a level. What all of them tell then depends on the bag only,
 so that the new case tells on average as much as any. A known case, judged by the other known ones
 alone, tells at least as much as if the new case were among them, because one more score can only
-raise a threshold; for the margin's unit, the largest score less the tenth largest, the ninth
-largest stands in, which the tenth cannot exceed when one joins. So the mean over the bag is at most
+raise a threshold: the largest, the second largest, what lies between two of them. For the margin
+above all, in units of the largest score less the tenth, the ninth stands in, which the tenth cannot
+exceed when one joins. So the mean over the bag is at most
 ``(sum of findings of the known cases + MOST_COUNTED) / (n + 1)``. The most lenient level for which
 this is at most ``rate`` is no more lenient than the one that the whole bag would give. No cases
 have to be set aside for the comparison, because it treats all cases alike. This is conformal risk
@@ -44,8 +45,10 @@ MOST_COUNTED = 5
 RATE = 0.2
 """Mean number of false findings in a clean case that is promised unless another is asked for."""
 
-_MARGINS = (8.0, 4.0, 2.0, 1.5, 1.0, 0.75, 0.5, 0.35, 0.2, 0.1, 0.05, 0.02)
-# The margin's unit is the largest score less this one in the order, counted from 1.
+# Above all clean cases the margin's unit is the largest score less the tenth; between two of them
+# it is their distance.
+_MARGINS = (8.0, 4.0, 2.0, 1.5, 1.0, 0.75, 0.5, 0.35, 0.2, 0.1, 0.0)
+_BETWEEN = (0.75, 0.5, 0.25, 0.0)
 _FAR_DOWN = 10
 
 Scores = list[float]
@@ -58,7 +61,7 @@ class _Key(NamedTuple):
 
 
 class _Level(NamedTuple):
-    """How strict: above all but ``allowed`` clean cases, and by a margin if that is none."""
+    """How strict: above all but ``allowed`` clean cases, by a margin."""
 
     allowed: int
     margin: float
@@ -94,7 +97,7 @@ def calibrate(
     scores = _scores(largest)
     allowed = rate * (len(cases) + 1) - MOST_COUNTED
     levels = [_Level(0, margin) for margin in _MARGINS]
-    levels += [_Level(number, 0.0) for number in range(len(cases))]
+    levels += [_Level(number, part) for number in range(1, len(cases)) for part in _BETWEEN]
 
     def too_lenient(level: _Level) -> bool:
         pairs = zip(cases, largest, strict=True)
@@ -179,7 +182,10 @@ def _limit(scores: Scores, level: _Level, floor: float, far_down: int = _FAR_DOW
     def at(number: int) -> float:
         return scores[number] if number < len(scores) else 0.0
 
-    return at(level.allowed) + level.margin * max(at(0) - at(far_down - 1), floor)
+    base = at(level.allowed)
+    if level.allowed:
+        return base + level.margin * (at(level.allowed - 1) - base)
+    return base + level.margin * max(base - at(far_down - 1), floor)
 
 
 def _floor(key: _Key, rules: Mapping[str, Rule]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from MedAssistLib.panel.train_preview import TrainPreview
 from MedAssistLib.panel.trainings import Stopped, Trainings
 
 _MOST_LINES = 8
+# As MedAssistLib.models.install wants it, which takes long to import.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}(?<!\.)")
 
 
 class TrainSection:
@@ -159,9 +162,13 @@ class TrainSection:
             return _("Networks cannot run yet: see the section Segment.")
         if stopped is not None or missing:
             return missing if stopped is None else ""
-        if not self.form.name:
+        name = self.form.name
+        if not name:
             return _("Give the model a name.")
-        if self.form.name in self._taken:
+        if not _NAME.fullmatch(name):
+            return _("Use letters, digits, - and _ for the name.")
+        # Windows and macOS take names that differ in case only for the same.
+        if name.casefold() in self._taken:
             return _("There is a model of this name already.")
         return ""
 
@@ -172,7 +179,7 @@ class TrainSection:
     def _job_changed(self, job: Job) -> None:
         if job.verb == "models" and job.state is State.DONE:
             self.form.offer(job.result["models"])
-            self._taken = {str(entry["name"]) for entry in job.result["models"]}
+            self._taken = {str(entry["name"]).casefold() for entry in job.result["models"]}
             self.refresh()
         states = _state(self._job), _state(self.look.job)
         if job in (self._job, self.look.job) and states != self._states:

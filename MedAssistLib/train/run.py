@@ -99,6 +99,7 @@ def train(
         share = (0.1 + 0.9 * fold / options.folds, 0.1 + 0.9 * (fold + 1) / options.folds)
         name = f"Network {fold + 1} of {options.folds}" if options.folds > 1 else "Learning"
         trained.append(work.fold(fold, examples, progress.part(name, *share)))
+    examples.clear()  # Windows deletes no file that is in use.
     card, measured = work.publish(trained)
     together.end()
     epochs = tuple(tuple(network.history) for network in trained)

@@ -96,12 +96,12 @@ class Examiner:
         Args:
             network: The network.
             keep: Where its answer for the first of them is kept, to be looked at.
-            progress: Asked whether to stop.
+            progress: Told what is done; its fraction stays.
         """
         scores: list[list[float]] = []
         for case, scans, truth in self._readable(_GLANCES):
-            progress.check()
-            result = self._run(scans, network, mirror=False, probabilities=False)
+            looking = progress.part("Looking at cases", 0.0, 0.0)
+            result = self._run(scans, network, looking, thorough=False)
             if not scores:
                 self.preview = self._kept(case, scans[0], result.labels, keep)
             pairs = self._masks(result.labels, truth)
@@ -121,8 +121,9 @@ class Examiner:
         """
         done: list[HeldOut] = []
         for case, scans, truth in self._readable(len(self._cases)):
-            progress.update(len(done) / len(self._cases))
-            result = self._run(scans, network, mirror=True, probabilities=True)
+            share = len(done) / len(self._cases), (len(done) + 1) / len(self._cases)
+            examining = progress.part("Examining", *share)
+            result = self._run(scans, network, examining, thorough=True)
             i, j, k = scans[0].image.GetSpacing()
             found = {
                 name: agreement(*pair, (k, j, i), tolerance=_TOLERANCE)
@@ -148,13 +149,13 @@ class Examiner:
             yield case, scans, truth
 
     def _run(
-        self, scans: Sequence[Scan], network: nn.Module, *, mirror: bool, probabilities: bool
+        self, scans: Sequence[Scan], network: nn.Module, progress: Progress, *, thorough: bool
     ) -> TiledResult:
         model = TiledModel(plan=self._plan, members=(lambda _device: network,))
         options = TiledOptions(
-            device=self._device, mirror=mirror, probabilities=probabilities, backend="torch"
+            device=self._device, mirror=thorough, probabilities=thorough, backend="torch"
         )
-        return run_tiled(scans, model, options)
+        return run_tiled(scans, model, options, progress)
 
     def _kept(
         self, case: LabelledCase, scan: Scan, labels: npt.NDArray[np.integer], path: Path

@@ -70,6 +70,7 @@ def train(request: Request, progress: Progress, tell: Tell) -> dict[str, Any]:
     from MedAssistLib.segment.device import device_of
 
     device_of("cpu")  # Says in words that PyTorch is missing.
+    from MedAssistLib.models.card import CARD_NAME
     from MedAssistLib.train.preparation import WORK
     from MedAssistLib.train.run import train as learn
 
@@ -78,8 +79,9 @@ def train(request: Request, progress: Progress, tell: Tell) -> dict[str, Any]:
         # Not after hours of learning.
         install.require_free(name)
     output, options = Path(request["output"]), _options(request)
-    kept = {key: request[key] for key in ("source", "name", "options") if key in request}
-    files.write_text(files.make_folder(output / WORK) / REQUEST, json.dumps(kept))
+    if options.resume or not (output / CARD_NAME).exists():
+        kept = {key: request[key] for key in ("source", "name", "options") if key in request}
+        files.write_text(files.make_folder(output / WORK) / REQUEST, json.dumps(kept))
     previews = Previews(Path(request["previews"])) if request.get("previews") else None
     result = learn(
         request["source"],

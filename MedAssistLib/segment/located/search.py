@@ -24,6 +24,8 @@ LEAST_SHOWN = 0.6
 """So much of the brain must be in the scan."""
 # Where a scan hardly varies, as in air, nothing is found: share of its greatest variance.
 _LEAST_VARIANCE = 0.05
+# Below every correlation.
+_NO_ROOM = -2.0
 
 Values = npt.NDArray[np.float64]
 Spectrum = npt.NDArray[np.complex128]
@@ -31,8 +33,8 @@ Spectrum = npt.NDArray[np.complex128]
 
 def candidates(
     scan: sitk.Image, atlas: sitk.Image, weight: sitk.Image, look: Callable[[], None]
-) -> list[sitk.AffineTransform]:
-    """Return the best place for each tilt and size, the likeliest first.
+) -> list[sitk.Similarity3DTransform]:
+    """Return the best place for each tilt and size, the likeliest first; none if there is no room.
 
     Args:
         scan: Along the LPS axes.
@@ -50,20 +52,20 @@ def candidates(
         turn = _turn(atlas, tilt, size)
         likeness, shift = places.best(atlas, weight, turn)
         turn.SetTranslation(shift)
-        trials.append((likeness, turn))
+        if likeness > _NO_ROOM:
+            trials.append((likeness, turn))
     trials.sort(key=lambda trial: trial[0], reverse=True)
     return [turn for _, turn in trials]
 
 
-def _turn(atlas: sitk.Image, tilt: float, size: float) -> sitk.AffineTransform:
+def _turn(atlas: sitk.Image, tilt: float, size: float) -> sitk.Similarity3DTransform:
     """Return the transform that turns an atlas about its middle and changes its size."""
-    turn = sitk.Euler3DTransform()
-    turn.SetRotation(tilt, 0.0, 0.0)
+    turn = sitk.Similarity3DTransform()
     middle = [(n - 1) / 2.0 for n in atlas.GetSize()]
-    result = sitk.AffineTransform(3)
-    result.SetCenter(atlas.TransformContinuousIndexToPhysicalPoint(middle))
-    result.SetMatrix([size * entry for entry in turn.GetMatrix()])
-    return result
+    turn.SetCenter(atlas.TransformContinuousIndexToPhysicalPoint(middle))
+    turn.SetRotation((1.0, 0.0, 0.0), tilt)
+    turn.SetScale(size)
+    return turn
 
 
 class _Places:
@@ -84,7 +86,7 @@ class _Places:
         )
 
     def best(
-        self, atlas: sitk.Image, weight: sitk.Image, turn: sitk.AffineTransform
+        self, atlas: sitk.Image, weight: sitk.Image, turn: sitk.Similarity3DTransform
     ) -> tuple[float, list[float]]:
         """Return the best correlation of the turned atlas, and its shift in mm."""
         back = turn.GetInverse()
@@ -104,7 +106,7 @@ class _Places:
         return float(likeness[found]), shift
 
     def _likeness(self, template: Values, counts: Values) -> Values:
-        """Return the correlation at every shift, -1 where the scan shows too little."""
+        """Return the correlation at every shift, a lower value where the scan shows too little."""
         own, weighted, squared = map(
             self._spectrum, (counts, template * counts, template * template * counts)
         )
@@ -117,7 +119,7 @@ class _Places:
         variance = np.maximum(variance, _LEAST_VARIANCE * variance.max())
         contrast = self._product(self._shown, squared) - of_atlas * of_atlas / number
         common = self._product(self._values, weighted) - of_scan * of_atlas / number
-        likeness = np.full_like(common, -1.0)
+        likeness = np.full_like(common, _NO_ROOM)
         scale = np.sqrt(variance[enough] * contrast[enough])
         likeness[enough] = common[enough] / np.maximum(scale, np.finfo(np.float64).tiny)
         return likeness
