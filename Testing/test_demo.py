@@ -36,7 +36,9 @@ def test_all_files_are_there_and_not_trivial(demo: tuple[Path, dict]) -> None:
     least = {
         "scene.mrb": 1_000_000,
         "brain.seg.nrrd": 20_000,
+        "hippocampi.seg.nrrd": 5_000,
         "slices.png": 100_000,
+        "hippocampi.png": 100_000,
         "render3d.png": 50_000,
         "measurements.csv": 500,
         "report.html": 200_000,
@@ -57,14 +59,31 @@ def test_the_brain_is_right(demo: tuple[Path, dict], mni: dict[str, Path], mni_s
         assert mask[probable].mean() >= 0.999
 
 
+def test_the_hippocampi_are_on_their_sides(demo: tuple[Path, dict]) -> None:
+    """A swapped side would send a surgeon to the wrong half of the brain."""
+    made = read_segmentation(demo[0] / "hippocampi.seg.nrrd")
+    shapes = sitk.LabelShapeStatisticsImageFilter()
+    shapes.Execute(made.labels)
+    assert len(made.segments) == 4
+    for segment in made.segments:
+        side = 1.0 if segment.name.startswith("Left") else -1.0
+        assert side * shapes.GetCentroid(segment.label)[0] > 15.0, segment.name
+        assert 1_500.0 < shapes.GetPhysicalSize(segment.label) < 3_500.0, segment.name
+
+
 def test_the_printed_and_written_numbers_agree(demo: tuple[Path, dict]) -> None:
     folder, printed = demo
     with (folder / "measurements.csv").open(encoding="utf-8", newline="") as stream:
-        written = {row["quantity"]: float(row["value"]) for row in csv.DictReader(stream)}
-    assert written == {entry["quantity"]: entry["value"] for entry in printed["measurements"]}
-    assert 1800 <= written["volume"] <= 2100
+        written = {
+            (row["structure"], row["quantity"]): float(row["value"])
+            for row in csv.DictReader(stream)
+        }
+    assert written == {
+        (entry["structure"], entry["quantity"]): entry["value"] for entry in printed["measurements"]
+    }
+    assert 1800 <= written["Brain", "volume"] <= 2100
     mask = mask_of(read_segmentation(folder / "brain.seg.nrrd").labels)
-    assert written["volume"] == pytest.approx(np.count_nonzero(mask) / 1000.0)
+    assert written["Brain", "volume"] == pytest.approx(np.count_nonzero(mask) / 1000.0)
 
 
 def test_the_scene_loads_back_in_slicer_core(demo: tuple[Path, dict], mni_scan: Scan) -> None:
@@ -76,7 +95,8 @@ def test_the_scene_loads_back_in_slicer_core(demo: tuple[Path, dict], mni_scan: 
     with headless_scene() as headless:
         messages = slicer.vtkMRMLMessageCollection()
         assert headless.scene.ReadFromMRB(str(demo[0] / "scene.mrb"), False, messages)
-        (node,) = nodes(headless.scene, "vtkMRMLSegmentationNode")
+        node, hippocampi = nodes(headless.scene, "vtkMRMLSegmentationNode")
+        assert hippocampi.GetSegmentation().GetNumberOfSegments() == 4
         volumes = nodes(headless.scene, "vtkMRMLScalarVolumeNode")
         images = [image_from_volume(volume) for volume in volumes]
         assert len(images) == 2

@@ -58,8 +58,9 @@ def draw_legend(legend: Legend, width: int, height: int) -> Image.Image:
     if legend.elsewhere:
         lines += ["Not on these planes:", *legend.elsewhere]
     rows = max((height - begin) // _LINE, _FEWEST_LINES)
-    columns = math.ceil(len(lines) / rows)
+    columns = max(1, math.ceil(len(lines) / rows))
     size = (max(width, 2 * _PAD + columns * _COLUMN), max(height, begin + rows * _LINE))
+    column = (size[0] - 2 * _PAD) // columns
     tile = Image.new("RGB", size, PAGE)
     pen = ImageDraw.Draw(tile)
     _write(pen, (_PAD, _TOP), legend.title, _HEADING, size[0] - 2 * _PAD)
@@ -67,24 +68,29 @@ def draw_legend(legend: Legend, width: int, height: int) -> Image.Image:
         place = (_PAD, _TOP + _TITLE_LINE + row * _LINE)
         _write(pen, place, fact, _QUIET, size[0] - 2 * _PAD)
     for number, line in enumerate(lines):
-        place = (_PAD + number // rows * _COLUMN, begin + number % rows * _LINE)
-        _draw_line(pen, place, line, shown=number < len(legend.shown))
+        place = (_PAD + number // rows * column, begin + number % rows * _LINE)
+        _draw_line(pen, place, line, column, shown=number < len(legend.shown))
     return tile
 
 
 def _draw_line(
-    pen: ImageDraw.ImageDraw, place: tuple[int, int], line: Segment | str, *, shown: bool
+    pen: ImageDraw.ImageDraw,
+    place: tuple[int, int],
+    line: Segment | str,
+    width: int,
+    *,
+    shown: bool,
 ) -> None:
     """Draw a structure's swatch (hollow when it is not shown) and name, or a heading."""
     if isinstance(line, str):
-        _write(pen, place, line, _QUIET, _COLUMN)
+        _write(pen, place, line, _QUIET, width)
         return
     left, top = place[0], place[1] + 2
     inside = line.colour if shown else None
     corners = (left, top, left + _SWATCH, top + _SWATCH)
     pen.rectangle(corners, fill=inside, outline=line.colour, width=2)
     text_place = (left + _TEXT_FROM, place[1])
-    _write(pen, text_place, line.name, _LOUD if shown else _QUIET, _COLUMN - _TEXT_FROM - 8)
+    _write(pen, text_place, line.name, _LOUD if shown else _QUIET, width - _TEXT_FROM - 8)
 
 
 def _write(

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, progress: Progress) -> Outcome:
-    """Read, enhance, segment, measure, and write everything."""
+    """Read, enhance, segment, measure, check, and write everything."""
     from MedAssistLib.cli.tables import measurements_table
     from MedAssistLib.export.table import rows
     from MedAssistLib.files import make_folder
@@ -32,12 +32,16 @@ def run(arguments: argparse.Namespace, progress: Progress) -> Outcome:
     folder = make_folder(arguments.output)
     case = _case(progress.part("Reading", 0.0, 0.6))
     written = _write(case, folder, progress.part("Writing", 0.6, 1.0))
-    text = "\n".join([measurements_table(case.measurements), "", *(f"wrote {p}" for p in written)])
+    looks = [f"look again: {finding.title}" for finding in case.findings]
+    text = "\n".join(
+        [measurements_table(case.measurements), "", *looks, *(f"wrote {path}" for path in written)]
+    )
     data = {"measurements": rows(case.measurements), "outputs": [str(path) for path in written]}
     return Outcome(text, data)
 
 
 def _case(progress: Progress) -> Case:
+    from MedAssistLib.check import check, ranked
     from MedAssistLib.enhance import enhance
     from MedAssistLib.measure import measure
     from MedAssistLib.models import find
@@ -46,15 +50,17 @@ def _case(progress: Progress) -> Case:
 
     scan = read_scan(_head(), ReadOptions(modality="MR"), progress.part("Reading", 0.0, 0.05))
     scan = replace(scan, name="MNI152 T1")
-    enhanced = enhance(scan, progress=progress.part("Enhancing", 0.05, 0.6))
-    segmentation = segment(enhanced, find("brain"), progress=progress.part("Segmenting", 0.6, 0.95))
-    measurements = measure(scan, segmentation, progress.part("Measuring", 0.95, 1.0))
+    enhanced = enhance(scan, progress=progress.part("Enhancing", 0.05, 0.5))
+    brain = segment(enhanced, find("brain"), progress=progress.part("Brain", 0.5, 0.7))
+    # Its networks learned from scans as they come.
+    hippocampi = segment(scan, find("hippocampus"), progress=progress.part("Hippocampi", 0.7, 0.9))
+    made = (brain, hippocampi)
     return Case(
         scan=scan,
         enhanced=(enhanced,),
-        segmentations=(segmentation,),
-        measurements=measurements,
-        findings=scan.findings,
+        segmentations=made,
+        measurements=tuple(m for each in made for m in measure(scan, each)),
+        findings=ranked((*scan.findings, *(f for each in made for f in check(scan, each)))),
     )
 
 
@@ -77,12 +83,14 @@ def _write(case: Case, folder: Path, progress: Progress) -> list[Path]:
     from MedAssistLib.export.table import write_csv
     from MedAssistLib.scene import write_mrb
 
-    segmentation = case.segmentations[-1]
+    brain, hippocampi = case.segmentations
     writers: dict[str, Callable[[Path], None]] = {
-        "brain.seg.nrrd": lambda path: write_seg_nrrd(segmentation, path),
+        "brain.seg.nrrd": lambda path: write_seg_nrrd(brain, path),
+        "hippocampi.seg.nrrd": lambda path: write_seg_nrrd(hippocampi, path),
         "measurements.csv": lambda path: write_csv(case.measurements, path),
-        "slices.png": lambda path: write_slices(case.scan, segmentation, path),
-        "render3d.png": lambda path: write_render(case.scan, segmentation, path),
+        "slices.png": lambda path: write_slices(case.scan, brain, path),
+        "hippocampi.png": lambda path: write_slices(case.scan, hippocampi, path),
+        "render3d.png": lambda path: write_render(case.scan, brain, path),
         "report.html": lambda path: write_report(case, path),
         "scene.mrb": lambda path: write_mrb(case, path),
     }
