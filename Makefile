@@ -20,8 +20,10 @@ demo: $(VENV)/.demo
 panel: $(VENV)/.dev
 	$(BIN)/python -m Testing.host $(VOLUME)
 
+# Two at a time, each with one thread; then, by themselves, the tests that measure time.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not alone" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m alone
 
 test-parity: $(PARITY_VENV)/.installed
 	$(PARITY_PYTHON) -m pytest Testing/parity

@@ -87,7 +87,11 @@ def main(trained: Path, folder: Path = SHIPPED / "hippocampus") -> None:
         modality="MR",
         channels=("T1",),
         segments=segments(),
-        architecture={**card.architecture, "located": located()},
+        architecture={
+            **card.architecture,
+            "plan": {**card.architecture["plan"], "mirrored": True},
+            "located": located(),
+        },
         postprocessing=PostProcessing(largest_component=True),
         measured=_renamed(card.measured, dict(zip(own, _names(), strict=True))),
         folder=folder,

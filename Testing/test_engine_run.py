@@ -131,6 +131,8 @@ def test_folds_are_averaged_and_mirrored_tiles_too() -> None:
 
     options = TiledOptions(mirror=True)
     result = run_tiled([scan], tiny_models.model(*nets, mirror_axes=(1, 2)), options)
+    always = tiny_models.model(*nets, mirror_axes=(1, 2), mirrored=True)
+    assert np.array_equal(run_tiled([scan], always).labels, result.labels)
     plain = run_tiled([scan], tiny_models.model(mean, mirror_axes=(1, 2)))
     assert (result.labels == plain.labels).mean() > 0.9999
     other = run_tiled([scan], tiny_models.model(*nets, mirror_axes=(1, 2)))

@@ -157,6 +157,7 @@ class InferencePlan:
             is; empty to resample every scan.
         window: Where the patches lie.
         likelihoods: Bring probabilities back to the scan, not scores.
+        mirrored: Mirrored patches are always averaged, because the accuracy was measured so.
     """
 
     orientation: str
@@ -176,6 +177,7 @@ class InferencePlan:
     kept_spacing: tuple[tuple[float, float], ...] = ()
     window: Window = Window()
     likelihoods: bool = False
+    mirrored: bool = False
 
     def __post_init__(self) -> None:
         if max((self.outputs - 1, *self.regions)) > _LARGEST_LABEL:

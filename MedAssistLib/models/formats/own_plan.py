@@ -15,8 +15,8 @@ def read_plan(card: ModelCard) -> InferencePlan:
     """Read the entry ``plan`` of a card's architecture, with what the rest of the card says.
 
     ``plan`` holds ``patch`` and ``outputs``, and optionally ``transpose``, ``crop_to_nonzero``,
-    ``data`` and ``scores`` (``order``, ``order_apart``, ``apart``), ``mirror_axes`` and
-    ``regions``; see :class:`~MedAssistLib.models.plan.InferencePlan`. The card's ``intensity``
+    ``data`` and ``scores`` (``order``, ``order_apart``, ``apart``), ``mirror_axes``,
+    ``mirrored`` and ``regions``; see :class:`~MedAssistLib.models.plan.InferencePlan`. The card's ``intensity``
     holds ``channels``, a normalisation each.
 
     Raises:
@@ -34,6 +34,7 @@ def read_plan(card: ModelCard) -> InferencePlan:
             data=Resampling(**fields.pop("data", {"order": 3})),
             scores=Resampling(**fields.pop("scores", {"order": 1})),
             mirror_axes=tuple(int(axis) for axis in fields.pop("mirror_axes", ())),
+            mirrored=bool(fields.pop("mirrored", False)),
             outputs=int(fields.pop("outputs")),
             regions=tuple(int(label) for label in fields.pop("regions", ())),
         )

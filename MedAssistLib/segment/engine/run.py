@@ -207,7 +207,7 @@ class _Attempt:
             networks,
             plan,
             tiling,
-            mirror_axes=plan.mirror_axes if self._options.mirror else (),
+            mirror_axes=plan.mirror_axes if self._options.mirror or plan.mirrored else (),
             device=settings.device,
             batch=settings.batch,
             check=self._progress.check,
