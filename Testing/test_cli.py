@@ -74,6 +74,7 @@ def test_wrong_use_ends_with_status_2_and_one_line(scan_file: Path, arguments: l
     assert len(run.stderr.splitlines()) == 1
 
 
+@pytest.mark.alone
 def test_an_output_that_cannot_be_written_is_refused_before_the_work(scan_file: Path) -> None:
     began = time.monotonic()
     run = medassist("enhance", scan_file, "-o", "nowhere/out.nrrd", "--filter", "denoise.curvature")
@@ -170,6 +171,7 @@ def test_every_command_has_help() -> None:
     assert "denoise.curvature" in medassist("enhance", "--filters-help").stdout
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for another process")
 def test_ctrl_c_ends_with_status_130_and_no_output(mni: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "out.nrrd"

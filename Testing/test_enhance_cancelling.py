@@ -42,6 +42,7 @@ STOPS_WITHIN_S = 1.0
 LOAD_S = 1.0
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("name", KINDS)
 def test_a_running_filter_stops_within_a_second(mni_scan: Scan, reference: Path, name: str) -> None:
     image = sitk.Cast(mni_scan.image, sitk.sitkFloat32)

@@ -59,6 +59,7 @@ def test_frames_refer_to_the_right_time_point_of_a_multi_frame_series(
         assert np.array_equal(source.pixel_array[image.ReferencedFrameNumber - 1], values[k])
 
 
+@pytest.mark.alone
 def test_forty_one_structures_of_the_abdomen_take_under_ten_seconds(
     shared_data: Path, tmp_path: Path
 ) -> None:

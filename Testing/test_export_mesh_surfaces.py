@@ -68,6 +68,7 @@ def to_voxels(surface: Surface, labels: sitk.Image) -> tuple[npt.NDArray[np.floa
     return tuple(tree.query(surface.points)[0] for tree in trees)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("name", [_CT, _ABDOMEN, *_HIPPOCAMPI])
 def test_structures_keep_their_volume_in_a_closed_surface(
     shared_data: Path, tmp_path: Path, name: str

@@ -80,6 +80,7 @@ def test_a_modules_own_test_runs(host: Any) -> None:
     assert sys.modules["Example"].ExampleTest.ran == 1
 
 
+@pytest.mark.alone
 def test_a_process_is_followed_without_blocking(host: Any) -> None:
     import slicer
 
@@ -97,6 +98,7 @@ def test_a_process_is_followed_without_blocking(host: Any) -> None:
     assert gap[0] < 0.3
 
 
+@pytest.mark.alone
 def test_a_gap_in_the_event_loop_is_measured(host: Any) -> None:
     import time
 

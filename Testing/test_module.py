@@ -64,6 +64,7 @@ host.close()
 """
 
 
+@pytest.mark.alone
 def test_it_opens_quickly_and_loads_nothing_heavy(own_folders: Path) -> None:
     """Opening the module would take seconds, as it does with the rivals."""
     code = _OPEN.format(module=str(MODULE))

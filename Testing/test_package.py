@@ -59,6 +59,7 @@ print(took, sorted({"torch", "vtk", "vtkmodules", "slicer", "SimpleITK"} & set(s
 """
 
 
+@pytest.mark.alone
 def test_importing_the_library_is_quick_and_loads_nothing_heavy() -> None:
     """Slicer imports it at every start."""
     runs = [

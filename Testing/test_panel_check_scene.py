@@ -72,6 +72,7 @@ host.close()
 """
 
 
+@pytest.mark.alone
 def test_the_window_never_waits_for_a_check(own_folders: Path) -> None:
     """In a process of its own: here everything is imported already, which also takes time."""
     program = [sys.executable, "-c", _GAP.format(folder=str(own_folders))]

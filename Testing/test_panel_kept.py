@@ -93,6 +93,7 @@ def test_a_kept_result_can_be_discarded(bench: Bench) -> None:
     assert list((bench.folder / "jobs").glob("*")) == []
 
 
+@pytest.mark.alone
 def test_a_large_result_lands_while_the_window_goes_on(bench: Bench) -> None:
     """A large CT with many organs would freeze Slicer for half a second."""
     import slicer

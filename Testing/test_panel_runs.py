@@ -99,6 +99,7 @@ host.close()
 """
 
 
+@pytest.mark.alone
 def test_the_window_never_waits(own_folders: Path) -> None:
     """Slicer would freeze, which is what every rival does.
 

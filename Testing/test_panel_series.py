@@ -81,6 +81,7 @@ def test_a_real_gantry_tilt_is_said(
     bench.host.wait(lambda: "The slices are tilted by" in text.text, what="the finding")
 
 
+@pytest.mark.alone
 def test_a_slow_database_never_makes_the_window_wait(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

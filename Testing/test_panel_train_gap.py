@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from Testing.conftest import REPOSITORY
 
 pytest_plugins = ("Testing.panel_bench",)
@@ -47,6 +49,7 @@ host.close()
 """
 
 
+@pytest.mark.alone
 def test_the_window_never_waits_for_a_training(own_folders: Path) -> None:
     """Slicer would freeze at each epoch.
 

@@ -181,6 +181,7 @@ def large() -> Scan:
     return Scan(image=image, modality="CT")
 
 
+@pytest.mark.alone
 def test_a_slow_filter_shows_a_draft_first_in_place(large: Scan) -> None:
     """A person who drags a slider must see something, and where it belongs."""
     chain = (parse_step("denoise.curvature:iterations=10"),)
@@ -218,6 +219,7 @@ def test_a_newer_request_ends_the_older_one(large: Scan) -> None:
 
 @pytest.mark.parametrize("name", ["denoise.curvature:iterations=100",
                                   "denoise.nonlocal:search=8"])  # fmt: skip
+@pytest.mark.alone
 def test_an_exact_slice_can_be_given_up_within_a_second(large: Scan, name: str) -> None:
     cancellation = Cancellation()
     cancelled = []

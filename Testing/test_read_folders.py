@@ -164,6 +164,7 @@ def test_a_repeated_image_is_called_that(tmp_path: Path) -> None:
     assert [aside.reason for aside in list_scans(folder).others] == ["repeated DICOM image"]
 
 
+@pytest.mark.alone
 def test_a_zip_of_thousands_of_slices_is_listed_in_seconds(tmp_path: Path) -> None:
     """Pushing each of the unpacked files to the disk took 7 ms a slice: 35 s for 5,000."""
     content = _last(_series(tmp_path / "d", 2)).read_bytes()

@@ -151,6 +151,7 @@ def test_one_case_that_is_no_number_is_left_out(tmp_path: Path) -> None:
     assert all(bool(value.isfinite().all()) for value in weights(made))
 
 
+@pytest.mark.alone
 def test_a_time_limit_is_kept(tmp_path: Path) -> None:
     made = training(tmp_path / "state.pt", replace(COURSE, epochs=None, seconds=1.5, steps=3))
     made.run(lambda _net: (), lambda _epoch: None, Progress())

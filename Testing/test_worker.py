@@ -181,6 +181,7 @@ def test_what_is_no_request_is_logged(client: Client) -> None:
     assert client.next() == {"type": "log", "message": "not a request: hello"}
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("end", ["shutdown", "closed pipe"])
 def test_it_ends_during_a_job(end: str, mni_scan: Scan, tmp_path: Path) -> None:
     """When Slicer is gone, no process may keep the graphics card busy."""

@@ -114,6 +114,7 @@ def test_only_encrypted_addresses_are_asked(url: str) -> None:
         RemoteFile(url=url)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("kind", ["slow", "silent"])
 def test_a_download_stops_within_a_second(server: FileServer, tmp_path: Path, kind: str) -> None:
     stop = Cancellation()
