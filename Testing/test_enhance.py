@@ -136,6 +136,7 @@ def test_progress_rises_to_the_end(half_head: Scan) -> None:
     }
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "name",
     [
