@@ -19,6 +19,7 @@ from MedAssistLib.errors import InputError, ResourceError
 from MedAssistLib.progress import Progress
 from MedAssistLib.read.kinds import Kind
 from MedAssistLib.read.nifti import pair_of
+from MedAssistLib.read.nifti2 import is_nifti2, write_nifti1
 from MedAssistLib.read.nifti_header import is_packed
 from MedAssistLib.read.packed import unpack_gzip
 from MedAssistLib.read.stated import usable
@@ -97,9 +98,17 @@ def without_metadata(image: sitk.Image) -> sitk.Image:
 
 @contextmanager
 def _readable_name(path: Path, kind: Kind) -> Iterator[Path]:
-    """Give ITK's NIfTI reader the suffixes that it insists on; the others go by the content."""
+    """Give ITK's NIfTI reader the version and suffixes that it insists on.
+
+    The others go by the content.
+    """
     if kind not in (Kind.NIFTI, Kind.ANALYZE):
         yield path
+        return
+    if is_nifti2(path):
+        with tempfile.TemporaryDirectory(prefix="medassist-") as name:
+            write_nifti1(path, Path(name) / "image.nii")
+            yield Path(name) / "image.nii"
         return
     pair = pair_of(path)
     files = pair[:2] if pair else (path,)
