@@ -139,6 +139,26 @@ def test_folds_are_averaged_and_mirrored_tiles_too() -> None:
     assert (other.labels != result.labels).any()
 
 
+def test_a_small_scan_is_not_padded_to_a_patch() -> None:
+    """Zeros around it shift what the network normalises by: half a percent of Dice in crops."""
+    scan = tiny_models.scan((9, 10, 11), (1.3, 1.2, 1.5))
+    shapes: list[tuple[int, ...]] = []
+    network = tiny_models.network()
+
+    def noted(patches: torch.Tensor) -> torch.Tensor:
+        shapes.append(tuple(patches.shape[2:]))
+        return network(patches)
+
+    large: dict[str, Any] = {"patch": (64, 64, 64), "spacing": (1.5, 1.2, 1.3)}
+    small = run_tiled([scan], tiny_models.model(noted, multiple=(2, 4, 8), **large))
+    assert set(shapes) == {(10, 12, 16)}
+    exact = tiny_models.model(noted, patch=(10, 12, 16), spacing=large["spacing"])
+    assert np.array_equal(small.labels, run_tiled([scan], exact).labels)
+    shapes.clear()
+    run_tiled([scan], tiny_models.model(noted, multiple=(16, 4, 8), **large))
+    assert set(shapes) == {(32, 12, 16)}, "one voxel alone would be left at the coarsest stage"
+
+
 def test_regions_are_painted_in_order() -> None:
     scan = tiny_models.scan()
     model = tiny_models.model(tiny_models.network(outputs=3), regions=(4, 7, 2))

@@ -171,6 +171,8 @@ def test_a_card_cannot_say_that_it_is_trusted(tmp_path: Path) -> None:
         ({"outputs": 3, "patch": [0, 8, 8]}, "patch"),
         ({"outputs": 3, "patch": [8]}, "patch"),
         ({"outputs": 3, "mirror_axes": [3]}, "mirrors"),
+        ({"outputs": 3, "multiple": [7, 4, 4]}, "multiple"),
+        ({"outputs": 3, "multiple": [4, 4]}, "multiple"),
         ({"outputs": 3, "data": {"power": 3}}, "power"),
         ({}, "no entry 'outputs'"),
     ],

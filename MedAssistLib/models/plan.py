@@ -157,6 +157,9 @@ class InferencePlan:
             is; empty to resample every scan.
         window: Where the patches lie.
         likelihoods: Bring probabilities back to the scan, not scores.
+        multiple: Voxels along the transposed axes that become one at the network's coarsest stage:
+            in a scan that is smaller than a patch, the patch shrinks to a multiple of them; empty
+            to add zeros until a patch fits.
         mirrored: Mirrored patches are always averaged, because the accuracy was measured so.
     """
 
@@ -177,6 +180,7 @@ class InferencePlan:
     kept_spacing: tuple[tuple[float, float], ...] = ()
     window: Window = Window()
     likelihoods: bool = False
+    multiple: tuple[int, ...] = ()
     mirrored: bool = False
 
     def __post_init__(self) -> None:

@@ -16,7 +16,7 @@ from MedAssistLib.models.card import ModelCard, PostProcessing, WeightFile
 from MedAssistLib.train.dataset import TrainingSet
 from MedAssistLib.train.fingerprint import Fingerprint
 from MedAssistLib.train.options import TrainOptions
-from MedAssistLib.train.plan import TrainPlan
+from MedAssistLib.train.plan import TrainPlan, voxels_at_the_bottom
 from MedAssistLib.train.saving import save
 
 FORMAT = "state-dict"
@@ -39,9 +39,10 @@ def card_of(plan: TrainPlan, training_set: TrainingSet, name: str, folder: Path)
         "outputs": outputs,
         "crop_to_nonzero": plan.crop_to_nonzero,
         "mirror_axes": list(plan.augmentation.spatial.mirror),
+        "multiple": list(voxels_at_the_bottom(plan.arguments["strides"])),
         "regions": list(structures.painted) if structures.overlapping else [],
     }
-    names = dict(zip(structures.painted, structures.names, strict=True))
+    names = dict(zip(structures.painted, structures.titles, strict=True))
     return ModelCard(
         name=name,
         title=training_set.title,

@@ -15,9 +15,9 @@ def read_plan(card: ModelCard) -> InferencePlan:
     """Read the entry ``plan`` of a card's architecture, with what the rest of the card says.
 
     ``plan`` holds ``patch`` and ``outputs``, and optionally ``transpose``, ``crop_to_nonzero``,
-    ``data`` and ``scores`` (``order``, ``order_apart``, ``apart``), ``mirror_axes``,
-    ``mirrored`` and ``regions``; see :class:`~MedAssistLib.models.plan.InferencePlan`. The card's ``intensity``
-    holds ``channels``, a normalisation each.
+    ``data`` and ``scores`` (``order``, ``order_apart``, ``apart``), ``mirror_axes``, ``mirrored``,
+    ``multiple`` and ``regions``; see :class:`~MedAssistLib.models.plan.InferencePlan`. The card's
+    ``intensity`` holds ``channels``, a normalisation each.
 
     Raises:
         ModelError: If something is missing or makes no sense.
@@ -34,6 +34,7 @@ def read_plan(card: ModelCard) -> InferencePlan:
             data=Resampling(**fields.pop("data", {"order": 3})),
             scores=Resampling(**fields.pop("scores", {"order": 1})),
             mirror_axes=tuple(int(axis) for axis in fields.pop("mirror_axes", ())),
+            multiple=tuple(int(n) for n in fields.pop("multiple", ())),
             mirrored=bool(fields.pop("mirrored", False)),
             outputs=int(fields.pop("outputs")),
             regions=tuple(int(label) for label in fields.pop("regions", ())),
@@ -64,6 +65,9 @@ def _require_consistent(card: ModelCard, plan: InferencePlan) -> None:
         raise ModelError(what)
     if min(plan.patch) < 1 or not set(plan.mirror_axes) <= set(range(len(plan.patch))):
         raise ModelError(f"has the patch {plan.patch} and mirrors the axes {plan.mirror_axes}")
+    pairs = zip(plan.patch, plan.multiple or plan.patch, strict=False)
+    if len(plan.multiple) not in {0, len(plan.patch)} or any(n < 1 or p % n for p, n in pairs):
+        raise ModelError(f"has the patch {plan.patch}, which is no multiple of {plan.multiple}")
 
 
 def _with_spacing(plan: InferencePlan, spacing: tuple[float, ...]) -> InferencePlan:

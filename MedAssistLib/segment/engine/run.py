@@ -12,7 +12,7 @@ import torch
 
 from MedAssistLib.case import Scan
 from MedAssistLib.errors import CancelledError, ModelError
-from MedAssistLib.models.plan import Network, TiledModel
+from MedAssistLib.models.plan import InferencePlan, Network, TiledModel
 from MedAssistLib.progress import Progress
 from MedAssistLib.segment import backends
 from MedAssistLib.segment.engine import memory
@@ -21,7 +21,7 @@ from MedAssistLib.segment.engine.memory import Settings
 from MedAssistLib.segment.engine.options import TiledOptions
 from MedAssistLib.segment.engine.place import Labels, Placer, Probabilities, Whole, placer
 from MedAssistLib.segment.engine.prepare import Prepared, check, prepare, turned_size
-from MedAssistLib.segment.engine.tiles import Answers, tile
+from MedAssistLib.segment.engine.tiles import Answers, fitted, tile
 
 _STAGES = ("load", "prepare", "network", "place")
 
@@ -170,15 +170,16 @@ class _Attempt:
         self._progress.part("Preparing", 0.0, 0.1).update(0.0)
         with self._timed("prepare"):
             prepared = prepare(scans, plan, settings.keep, earlier, self._progress.check)
+        plan = fitted(plan, prepared.data.shape[1:])
         self._progress.part("Loading the model", 0.05, 0.1).update(0.0)
         with self._timed("load"):
             networks = [load(settings.device) for load in self._model.members]
         whole = self._options.probabilities
         place = placer(plan, prepared.placement, settings.keep, whole=whole)
         with self._timed("load"):
-            runners = [self._runner(network, prepared) for network in networks]
+            runners = [self._runner(network, prepared, plan.patch) for network in networks]
         with backends.stoppable(networks, self._progress.check):
-            self._score([runner.network for runner in runners], prepared, place)
+            self._score([runner.network for runner in runners], plan, prepared, place)
         self._progress.part("Placing", 0.95, 1.0).update(0.0)
         with self._timed("place"):
             labels = place.labels()
@@ -192,9 +193,11 @@ class _Attempt:
             backend=runners[0].name if runners else "",
         )
 
-    def _score(self, networks: Sequence[Network], prepared: Prepared, place: Placer) -> None:
+    def _score(
+        self, networks: Sequence[Network], plan: InferencePlan, prepared: Prepared, place: Placer
+    ) -> None:
         """Run all tiles; rows that are complete go to the scan's grid at once."""
-        settings, plan = self._settings, self._model.plan
+        settings = self._settings
 
         def finished(scores: torch.Tensor) -> None:
             with self._timed("place"):
@@ -222,12 +225,14 @@ class _Attempt:
         elapsed = time.perf_counter() - began
         self._seconds["network"] += elapsed - (self._seconds["place"] - placed)
 
-    def _runner(self, network: Network, prepared: Prepared) -> backends.Runner:
+    def _runner(
+        self, network: Network, prepared: Prepared, patch: tuple[int, ...]
+    ) -> backends.Runner:
         """Return what runs a network in the precision asked for."""
         device, reduced = self._settings.device, self._options.reduced
         wanted = backends.Wanted(
             channels=len(prepared.data),
-            patch=self._model.plan.patch,
+            patch=patch,
             device=device,
             reduced=device.startswith("cuda") if reduced is None else reduced,
         )

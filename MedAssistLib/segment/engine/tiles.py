@@ -6,7 +6,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -58,6 +58,22 @@ class Tiling:
             sides.append((before, size - n - before))
         flat = [n for side in reversed(sides) for n in side]
         return functional.pad(data, flat, mode="replicate" if self.replicate else "constant")
+
+
+def fitted(plan: InferencePlan, size: Sequence[int]) -> InferencePlan:
+    """Return the plan with a patch that is not much larger than the volume, if it allows that.
+
+    Zeros around the volume would change the means that the network normalises by.
+
+    Args:
+        plan: The model's.
+        size: Voxels of the volume along (k, j, i).
+    """
+    if not plan.multiple:
+        return plan
+    along = zip(size[-len(plan.patch) :], plan.patch, plan.multiple, strict=True)
+    # One voxel alone at the coarsest stage could not be normalised.
+    return replace(plan, patch=tuple(min(p, max(2, -(-n // m)) * m) for n, p, m in along))
 
 
 def tile(size: Sequence[int], plan: InferencePlan, step: float) -> Tiling:
