@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from MedAssistLib.errors import InputError, ResourceError, cannot_write
+
+# What spreadsheets take for the beginning of a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @contextmanager
@@ -48,6 +53,33 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write ``text`` as UTF-8 with line feeds, replacing ``path`` in one step."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+    """Return CSV (RFC 4180) with a header.
+
+    Text that a spreadsheet would take for a formula, and run, gets an apostrophe before it, as
+    OWASP advises; a name from a file must not start a program.
+
+    Args:
+        columns: Names of the columns.
+        rows: The fields of each row by column; a missing one is empty.
+    """
+    text = io.StringIO()
+    table = csv.DictWriter(text, columns, lineterminator="\n")
+    table.writeheader()
+    table.writerows({name: _harmless(field) for name, field in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def _harmless(field: object) -> object:
+    if not isinstance(field, str) or not field.startswith(_FORMULA):
+        return field
+    try:
+        float(field)
+    except ValueError:
+        return f"'{field}"
+    return field
 
 
 @contextmanager

@@ -250,10 +250,12 @@ def test_one_patient_in_several_folds_is_leakage(sound: TrainingSet, sound_facts
     names = [case.name for case in cases]
     leaking = audit(same, sound_facts, [names[:5], names[5:]])
     assert [(flag.finding.rule, flag.cases) for flag in leaking.flags] == [
-        ("dataset.leakage", ("case_02", "case_06"))
+        ("dataset.leakage", ("case_02", "case_06")),
+        ("dataset.patients", ()),
     ]
     assert "lie in the folds 0, 1" in leaking.flags[0].finding.title
-    assert audit(same, sound_facts, folds(cases, 2, 0)).flags == ()
+    told = audit(same, sound_facts, folds(cases, 2, 0)).flags
+    assert [flag.finding.rule for flag in told] == ["dataset.patients"]
 
 
 def test_a_copy_in_another_fold_is_leakage(sound: TrainingSet, sound_facts) -> None:

@@ -107,6 +107,17 @@ def test_turning_keeps_distances_in_millimetres(seed: int, coarse: float) -> Non
 
 
 @settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), fine=st.floats(0.01, 1.0))
+def test_bending_never_folds(seed: int, fine: float) -> None:
+    """In a micro-CT a bend of millimetres turned the anatomy inside out."""
+    bending = Spatial(chance_turn=0.0, chance_scale=0.0, chance_bend=1.0)
+    spots = places(bending, [7, 9, 11], SIZE, (fine, fine, fine), Random(CPU, seed)).voxels
+    changes = np.stack(np.gradient(spots.numpy(), axis=(0, 1, 2)), axis=-1)
+    assert np.linalg.det(changes).min() > 0
+    assert np.abs(spots.numpy() - np.indices(SIZE).transpose(1, 2, 3, 0)).max() > 0.1
+
+
+@settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_the_part_that_is_read_holds_all_that_is_needed(seed: int) -> None:
     """A part that is too small would fill the patch's edges with nothing."""

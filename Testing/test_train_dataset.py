@@ -61,7 +61,7 @@ def test_a_4d_image_holds_the_channels_of_its_case(tmp_path: Path) -> None:
     change(folder / "dataset.json", modality={"0": "FLAIR", "1": "T1w"})
     found = read_dataset(folder)
     assert (found.channels, found.modality) == (("FLAIR", "T1w"), "MR")
-    scans, labels = read_case(found.cases[0], found.structures, 2)
+    scans, labels = read_case(found.cases[0], found.structures)
     first, second = (sitk.GetArrayFromImage(scan.image) for scan in scans)
     assert np.array_equal(first, sitk.GetArrayFromImage(image))
     assert np.array_equal(second, 3 * first)
@@ -91,7 +91,7 @@ def test_an_nnunet_folder_is_read(tmp_path: Path) -> None:
         "blocks_002_0000.nii.gz",
         "blocks_002_0001.nii.gz",
     ]
-    scans, labels = read_case(found.cases[2], found.structures, 2)
+    scans, labels = read_case(found.cases[2], found.structures)
     assert np.array_equal(
         sitk.GetArrayFromImage(scans[1].image), 2 * sitk.GetArrayFromImage(scans[0].image)
     )
@@ -127,6 +127,17 @@ def test_nnunet_regions_and_the_ignored_label(tmp_path: Path) -> None:
     assert (found.ignore, found.overlapping) == (3, True)
 
 
+def test_nnunet_names_without_a_description(tmp_path: Path) -> None:
+    """All cases were left out, each half because the other was missing."""
+    nnunet(tmp_path, 3)
+    (tmp_path / "dataset.json").unlink()
+    for path in tmp_path.glob("imagesTr/*_0001.nii.gz"):
+        path.unlink()
+    found = read_dataset(tmp_path)
+    assert [case.name for case in found.cases] == ["blocks_000", "blocks_001", "blocks_002"]
+    assert found.findings == ()
+
+
 def test_nnunet_paths_that_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """nnU-Net lets images lie anywhere: listed by name, relative, whole, or by a variable."""
     folder = nnunet(tmp_path / "set", 2)
@@ -146,7 +157,7 @@ def test_nnunet_paths_that_are_listed(tmp_path: Path, monkeypatch: pytest.Monkey
     change(folder / "dataset.json", dataset=listed)
     found = read_dataset(folder)
     assert _names(found) == ["first", "second"]
-    assert all(len(read_case(case, found.structures, 2)[0]) == 2 for case in found.cases)
+    assert all(len(read_case(case, found.structures)[0]) == 2 for case in found.cases)
     assert "(third)" in _titles(found)
 
 
@@ -233,7 +244,7 @@ def test_the_real_hippocampi(shared_data: Path) -> None:
     assert (len(found.cases), found.findings) == (208, ())
     assert found.structures.names == ("Anterior", "Posterior")
     assert (found.modality, found.licence) == ("MR", "CC-BY-SA 4.0")
-    _, labels = read_case(found.cases[0], found.structures, 1)
+    _, labels = read_case(found.cases[0], found.structures)
     assert set(np.unique(labels)) == {0, 1, 2}
 
 
@@ -249,6 +260,16 @@ def _two_labels_of_one_value(path: Path) -> None:
 def _regions_without_order(path: Path) -> None:
     nnunet(path, 1)
     change(path / "dataset.json", labels={"background": 0, "A": [1, 2], "B": 2})
+
+
+def _half_a_label(path: Path) -> None:
+    nnunet(path, 1)
+    change(path / "dataset.json", labels={"background": 0, "A": 1.5})
+
+
+def _labels_without_names(path: Path) -> None:
+    nnunet(path, 1)
+    change(path / "dataset.json", labels=[1, 2])
 
 
 def _no_structures(path: Path) -> None:
@@ -284,6 +305,8 @@ def _no_labels_folder(path: Path) -> None:
         (_unreadable, "not readable JSON"),
         (_two_labels_of_one_value, 'gives "A" and "B" one label'),
         (_regions_without_order, "regions_class_order"),
+        (_half_a_label, "label 1.5"),
+        (_labels_without_names, "does not give each label a name"),
         (_no_structures, "no structure to learn"),
         (_gap_in_the_channels, "channels [0, 2]"),
         (_entry_of_another_kind, "makes no sense"),

@@ -20,7 +20,8 @@ from MedAssistLib.models.checkpoints import read_checkpoint
 from MedAssistLib.models.plan import Normalisation, Scheme
 from MedAssistLib.read import read_scan
 from MedAssistLib.segment import segment, segment_in_detail
-from MedAssistLib.train import TrainOptions, preparation
+from MedAssistLib.train import TrainOptions, planning
+from MedAssistLib.train.answers import ANSWERS
 from MedAssistLib.train.design import make_plan
 from MedAssistLib.train.plan import TrainPlan, read_plan
 from MedAssistLib.train.preparation import PLAN, WORK
@@ -47,7 +48,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     def made(*given: Any) -> TrainPlan:
         return replace(make_plan(*given), steps=2, learning_rate=1e-6, other_rate=1e-6)
 
-    monkeypatch.setattr(preparation, "make_plan", made)
+    monkeypatch.setattr(planning, "make_plan", made)
 
 
 def as_json(result: TrainResult) -> dict:
@@ -85,10 +86,12 @@ def test_the_model_folder_keeps_what_was_learned_and_no_scan(tmp_path: Path) -> 
     data, output = pairs(tmp_path / "data", 5), put_plan(tmp_path / "blocks")
     result = train(data, output, CPU)
     files = {path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file()}
+    (answer,) = (output / WORK / ANSWERS).iterdir()
+    files.remove(answer.relative_to(output).as_posix())
     assert files == {
         *("model.json", "fold_0.pt", "training/audit.csv", "training/fingerprint.json"),
         *("training/fold_0.pt", "training/plan.json", "training/preview.nrrd"),
-        "training/splits.json",
+        *("training/cases.json", "training/splits.json"),
     }
     card = as_json(result)
     assert card["training"]["plan"]["steps"] == 4
@@ -159,6 +162,16 @@ def test_thick_slices_get_a_plan_of_their_own(tmp_path: Path) -> None:
     assert plan.arguments["kernel_sizes"][0] == [1, 3, 3]
     assert plan.augmentation.spatial.angles[1:] == (0.0, 0.0)
     assert result.card.spacing == pytest.approx((1.0, 1.2, 5.0))
+
+
+@pytest.mark.usefixtures("quick")
+def test_crops_of_a_few_voxels_get_a_network_too(tmp_path: Path) -> None:
+    """The plan was one that no network could be built from."""
+    data = pairs(tmp_path / "data", 5)
+    for path in data.glob("*/*.nii.gz"):
+        sitk.WriteImage(sitk.ReadImage(str(path))[7:13, 5:12, 7:12], str(path))
+    result = train(data, tmp_path / "tiny", TrainOptions(device="cpu", epochs=1))
+    assert result.prepared.plan.patch == (8, 8, 8)
 
 
 def test_five_networks_hold_out_every_case_once(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from MedAssistLib.cli.main import main
 from MedAssistLib.errors import CancelledError, InputError, ResourceError, UsageError
 from MedAssistLib.models.checkpoints import read_checkpoint
 from MedAssistLib.progress import Cancellation, Progress
-from MedAssistLib.train import TrainOptions, loop
+from MedAssistLib.train import TrainOptions, loop, validate
 from MedAssistLib.train.loop import Training
 from MedAssistLib.train.plan import read_plan
 from MedAssistLib.train.preparation import PLAN, WORK
@@ -156,6 +156,18 @@ def test_less_is_done_at_once_when_memory_runs_out(
     assert (output / "model.json").is_file()
 
 
+def test_probabilities_that_do_not_fit_into_memory_do_not_end_it(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system ended it at the last step: a hundred structures of a whole CT take 40 GB."""
+    monkeypatch.setattr(validate, "free_memory", lambda: 100_000)
+    told = Told()
+    result = train(data, put_plan(tmp_path / "large", epochs=1), CPU, tell=told)
+    assert told.text.count("no memory for the probabilities") == 1
+    assert len(result.measured.held_out) == 2
+    assert result.measured.confidence == {}
+
+
 def test_memory_that_never_suffices_is_said(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,6 +232,7 @@ def test_a_cancelled_training_goes_on(data: Path, whole: Path, tmp_path: Path) -
     assert same_weights(whole, output)
 
 
+@pytest.mark.alone
 def test_a_time_limit_is_kept(data: Path, tmp_path: Path, capsys: Any) -> None:
     """Half an hour would become a night."""
     output = put_plan(tmp_path / "model", steps=3)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from MedAssistLib.cli.main import main
 from MedAssistLib.models import find
 from MedAssistLib.models.checkpoints import read_checkpoint
 from MedAssistLib.read import read_scan
@@ -70,3 +71,14 @@ def test_two_processes_come_to_one_model(tmp_path: Path) -> None:
     assert weights_of(output, 1).keys() == ranks[0].keys()
     image, _ = block_case(40)
     segment(read_scan(write(tmp_path / "unseen.nii.gz", image)), find(str(output)))
+
+
+def test_a_process_that_waits_for_others_in_vain_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A cluster that sets WORLD_SIZE for every job ended it with a traceback of PyTorch's."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    assert main(["train", str(tmp_path), "-o", str(tmp_path / "m"), "--device", "cpu"]) == 2
+    assert "WORLD_SIZE is 2" in capsys.readouterr().err

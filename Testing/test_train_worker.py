@@ -91,6 +91,7 @@ def test_a_training_tells_its_curve_stops_goes_on_and_gives_a_model(
     assert [point["number"] for point in points] == [1, 2, 3, 4, 5, 6]
     assert len(news[0]["epochs"]) == before
     assert "goes on after epoch" in news[0]["message"]
+    assert "the checks are not calibrated" in news.pop()["message"]
     assert news[-1]["structures"] == ["Bright", "Dark"]
     assert len(points[-1]["dice"]) == 2
     preview = news[-1]["preview"]

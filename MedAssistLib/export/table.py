@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Sequence
@@ -11,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from MedAssistLib.case import Measurement
-from MedAssistLib.files import write_text
+from MedAssistLib.files import csv_text, write_text
 
 _COLUMNS = ("structure", "quantity", "value", "unit", "method")
 
@@ -31,11 +29,7 @@ def write_csv(measurements: Sequence[Measurement], path: Path) -> None:
     Raises:
         ResourceError: If the file cannot be written; an earlier file is as it was.
     """
-    text = io.StringIO()
-    table = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows(measurements))
-    write_text(path, text.getvalue())
+    write_text(path, csv_text(_COLUMNS, rows(measurements)))
 
 
 def write_json(measurements: Sequence[Measurement], path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,6 +23,9 @@ from MedAssistLib.progress import Progress
 from MedAssistLib.segment.engine.prepare import place_labels, prepare
 from MedAssistLib.train.dataset import LabelledCase, Structures
 from MedAssistLib.train.dataset.reading import read_case
+from MedAssistLib.train.dataset.threads import in_threads
+from MedAssistLib.train.facts import case_facts
+from MedAssistLib.train.fingerprint import content_hash
 
 # So many voxels of each structure are remembered as places for patches.
 _PLACES = 4096
@@ -46,13 +49,15 @@ class Example:
     places: tuple[npt.NDArray[np.int32], ...]
 
 
-def prepare_examples(
+def prepare_examples(  # noqa: PLR0913
     cases: Sequence[LabelledCase],
     structures: Structures,
     plan: InferencePlan,
     folder: Path,
     progress: Progress,
-) -> list[Example]:
+    *,
+    hashes: Mapping[str, str] | None = None,
+) -> tuple[Example, ...]:
     """Prepare cases, or take what an earlier run prepared in the same way.
 
     Args:
@@ -61,38 +66,51 @@ def prepare_examples(
         plan: How a scan becomes the network's input; the same as when the model is run.
         folder: Where the arrays are kept.
         progress: Told how far it is.
+        hashes: What :func:`~MedAssistLib.train.fingerprint.content_hash` gave for each case when
+            the training began, by name; only of a training that goes on.
 
     Raises:
-        InputError: If a case is missing or damaged.
+        InputError: If a case is missing or damaged, or is not what it was.
         ResourceError: If the disk is full.
         CancelledError: If the user asked to stop.
     """
     files.make_folder(folder)
-    examples = []
-    for number, case in enumerate(cases):
-        progress.update(number / len(cases))
-        examples.append(_prepared(case, structures, plan, folder))
-    progress.update(1.0)
-    return examples
+
+    def prepared(case: LabelledCase) -> Example:
+        path = folder / f"{_key(case, structures, plan)}.npy"
+        if not _places(path).is_file():
+            _require_same(case, structures, hashes or {})
+            _prepare(case, structures, plan, path)
+        return _kept(case, path)
+
+    # One at a time, because each takes much memory; in a thread, so that it can be stopped at once.
+    return in_threads(prepared, cases, progress, workers=1)
 
 
-def _prepared(
-    case: LabelledCase, structures: Structures, plan: InferencePlan, folder: Path
-) -> Example:
-    path = folder / f"{_key(case, structures, plan)}.npy"
-    places = path.with_suffix(".places.npz")
-    if not places.is_file():
-        _prepare(case, structures, plan, path, places)
+def _places(path: Path) -> Path:
+    return path.with_suffix(".places.npz")
+
+
+def _kept(case: LabelledCase, path: Path) -> Example:
+    """Return what was prepared."""
     stored = np.load(path, mmap_mode="c")
-    with np.load(places) as found:
+    with np.load(_places(path)) as found:
         points = tuple(found[key] for key in sorted(found.files))
     image = torch.from_numpy(stored[:-1])
     return Example(name=case.name, image=image, labels=torch.from_numpy(stored[-1]), places=points)
 
 
-def _prepare(
-    case: LabelledCase, structures: Structures, plan: InferencePlan, path: Path, places: Path
-) -> None:
+def _require_same(case: LabelledCase, structures: Structures, hashes: Mapping[str, str]) -> None:
+    """Refuse a case that was changed after the training had begun.
+
+    Its files may be newer, as copies are; what counts is what they hold.
+    """
+    if case.name in hashes and content_hash(case_facts(case, structures)) != hashes[case.name]:
+        hint = "Put it back as it was, or train anew in another folder, with --from this one"
+        raise InputError("was changed since the training began", where=case.label, hint=hint)
+
+
+def _prepare(case: LabelledCase, structures: Structures, plan: InferencePlan, path: Path) -> None:
     scans, indexed = read_case(case, structures)
     seen = prepare(scans, plan, "cpu")
     labels = place_labels(indexed, seen.placement).numpy()
@@ -110,7 +128,7 @@ def _prepare(
             found[f"{value:05d}"] = where[np.sort(chosen)].astype(np.int32)
     with files.replacing(path) as temporary:
         np.save(temporary, stack)
-    with files.replacing(places) as temporary:
+    with files.replacing(_places(path)) as temporary:
         np.savez(temporary, allow_pickle=False, **found)
 
 

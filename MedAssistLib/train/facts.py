@@ -57,14 +57,12 @@ class ChannelFacts:
     Attributes:
         grid: Where it lies.
         fits: Whether that is the grid of the first channel, perhaps stored in another order.
-        whole: Intensities of all its voxels.
         foreground: Those within the structures; ``None`` if there are none, or the labels or the
             channel do not fit.
     """
 
     grid: Grid
     fits: bool
-    whole: Intensities
     foreground: Intensities | None
 
 
@@ -186,7 +184,6 @@ def _channel(
     return ChannelFacts(
         grid=_grid(image),
         fits=placed is not None,
-        whole=intensities(sitk.GetArrayViewFromImage(image)),
         foreground=within,
     )
 

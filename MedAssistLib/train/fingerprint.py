@@ -133,6 +133,11 @@ def fingerprint(dataset: TrainingSet, facts: Sequence[CaseFacts]) -> Fingerprint
     )
 
 
+def content_hash(facts: CaseFacts) -> str:
+    """Return a hash of the voxels of a case's images and labels."""
+    return f"{facts.images_hash} {facts.labels_hash}"
+
+
 def write_fingerprint(path: Path, found: Fingerprint) -> None:
     """Write a fingerprint as JSON.
 
@@ -244,5 +249,5 @@ def _spread(values: npt.NDArray[np.float64]) -> Spread:
 
 
 def _hash(cases: Sequence[CaseFacts]) -> str:
-    lines = sorted(f"{case.case.name} {case.images_hash} {case.labels_hash}" for case in cases)
+    lines = sorted(f"{case.case.name} {content_hash(case)}" for case in cases)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -9,7 +9,7 @@ from MedAssistLib.errors import UsageError
 from MedAssistLib.segment.options import DEVICES
 
 FOLDS = 5
-"""Parts that a training set is split into; each network leaves one of them out."""
+"""Parts that a training set is split into, or fewer if there are fewer patients."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +21,8 @@ class TrainOptions:
             is one, else the processor.
         minutes: Time for learning, all networks together; ``None`` to go by the epochs.
         epochs: Epochs of each network; ``None`` for what the plan says.
-        folds: Networks that are trained, from 1 to 5, each with another fifth of the cases held
-            out; five are a whole cross-validation, and run together as an ensemble.
+        folds: Networks that are trained, from 1 to 5, each with another part of the cases held
+            out; one for each part is a whole cross-validation. They run together as an ensemble.
         resume: Go on with what lies in the output folder.
         start: Folder of a model to start from; ``None`` for random weights.
         splits: File that says which cases are held out; ``None`` to have it made.

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from MedAssistLib import files
 from MedAssistLib.errors import InputError
+from MedAssistLib.geometry import is_orientation
 from MedAssistLib.models.plan import Normalisation, Scheme
 from MedAssistLib.train.augment import Augmentation, Size
 
@@ -67,13 +70,27 @@ class TrainPlan:
         for name, value in whole.items():
             _require(value >= 1, f"{name} is {value}, not above 0")
         _require(self.supervised >= 1, f"supervised is {self.supervised}, not above 0")
-        _require(len(self.patch) == 3 and min(self.patch) >= 1, f"patch is {self.patch}")
-        _require(len(self.window) == 3 and min(self.window) >= 1, f"window is {self.window}")
-        _require(len(self.spacing) == 3 and min(self.spacing) > 0, f"spacing is {self.spacing}")
+        bottom = voxels_at_the_bottom(self.arguments["strides"])
+        for name, size in {"patch": self.patch, "window": self.window}.items():
+            fits = all(n > 0 and n % w == 0 for n, w in zip(size, bottom, strict=True))
+            _require(fits, f"{name} is {list(size)}: the network takes multiples of {list(bottom)}")
+        _require(is_orientation(self.orientation), f"orientation is {self.orientation}")
+        _require(min(self.spacing) > 0, f"spacing is {self.spacing}")
         _require(0.0 <= self.foreground <= 1.0, f"foreground is {self.foreground}")
         _require(0.0 <= self.mean_weights < 1.0, f"mean_weights is {self.mean_weights}")
         _require(0.0 < self.learning_rate < 1.0, f"learning_rate is {self.learning_rate}")
         _require(0.0 < self.other_rate < 1.0, f"other_rate is {self.other_rate}")
+
+
+def voxels_at_the_bottom(strides: Sequence[Sequence[int] | int]) -> Size:
+    """Return how many voxels of a patch, along each axis, become one at the coarsest stage.
+
+    Args:
+        strides: Of each stage, one for all axes or one for each.
+    """
+    along = [entry if isinstance(entry, Sequence) else (entry,) * 3 for entry in strides]
+    k, j, i = (math.prod(entry[axis] for entry in along) for axis in range(3))
+    return k, j, i
 
 
 def write_plan(path: Path, plan: TrainPlan) -> None:
@@ -94,7 +111,7 @@ def read_plan(path: Path) -> TrainPlan:
     with files.readable(path) as stream:
         try:
             return _made(TrainPlan, json.load(stream), "the plan")
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, LookupError) as error:
             hint = "Correct it, or delete it to have it made anew"
             raise InputError(
                 f"is no plan of a training ({error})", where=path, hint=hint
@@ -104,6 +121,8 @@ def read_plan(path: Path) -> TrainPlan:
 def _made(kind: type[Kind], given: Mapping[str, Any], what: str) -> Kind:
     """Make a dataclass, and those within it, from the entries of a JSON object."""
     hints = get_type_hints(kind)
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{what} is {given}")
     known = [each.name for each in fields(kind)]  # type: ignore[arg-type]
     for name in given:
         if name not in known:
@@ -115,13 +134,34 @@ def _made(kind: type[Kind], given: Mapping[str, Any], what: str) -> Kind:
 
 
 def _value(kind: Any, value: Any, name: str) -> Any:
-    if name == "normalisation":
-        return tuple(_made(Normalisation, entry, name) for entry in value)
-    if name == "scheme":
-        return Scheme(value)
+    """Return the value of an entry as its field wants it.
+
+    Raises:
+        TypeError: If it is of another kind.
+    """
     if isinstance(kind, type) and is_dataclass(kind):
         return _made(kind, value, name)
-    return tuple(value) if isinstance(value, list) else value
+    if get_origin(kind) is UnionType:
+        return None if value is None else _value(get_args(kind)[0], value, name)
+    if get_origin(kind) is tuple:
+        return _values(get_args(kind), value, name)
+    if kind is Scheme:
+        return Scheme(value)
+    wanted = get_origin(kind) or ((int, float) if kind is float else kind)
+    if not isinstance(value, wanted) or isinstance(value, bool) is not (kind is bool):
+        raise TypeError(f"{name} is {value!r}")
+    return value
+
+
+def _values(kinds: tuple[Any, ...], value: Any, name: str) -> tuple[Any, ...]:
+    """Return the values of a list."""
+    if not isinstance(value, list):
+        raise TypeError(f"{name} is {value!r}, no list")
+    if kinds[-1] is Ellipsis:
+        kinds = kinds[:1] * len(value)
+    if len(value) != len(kinds):
+        raise ValueError(f"{name} has {len(value)} entries, not {len(kinds)}")
+    return tuple(_value(kind, entry, name) for kind, entry in zip(kinds, value, strict=True))
 
 
 def _require(condition: bool, what: str) -> None:

@@ -25,11 +25,6 @@ class Precision:
         scaled = self._kind is torch.float16
         self._scaler = torch.amp.GradScaler(device.type, enabled=scaled)
 
-    @property
-    def name(self) -> str:
-        """The name of the numbers, such as ``"bfloat16"``."""
-        return str(self._kind).removeprefix("torch.")
-
     def reduced(self) -> AbstractContextManager[None]:
         """Compute with these numbers within."""
         context: AbstractContextManager[None] = torch.autocast(

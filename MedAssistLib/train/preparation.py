@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-import torch
 
 from MedAssistLib import files
 from MedAssistLib.errors import InputError, UsageError
-from MedAssistLib.machine import free_memory
 from MedAssistLib.models.card import CARD_NAME
 from MedAssistLib.progress import Progress
 from MedAssistLib.train.audit import Audit, audit
 from MedAssistLib.train.dataset import TrainingSet, read_dataset
 from MedAssistLib.train.dataset.description import DESCRIPTION
-from MedAssistLib.train.design import Room, make_plan, room_of
 from MedAssistLib.train.facts import gather
 from MedAssistLib.train.fingerprint import (
     Fingerprint,
+    content_hash,
     fingerprint,
     read_fingerprint,
     write_fingerprint,
 )
 from MedAssistLib.train.options import FOLDS, TrainOptions
-from MedAssistLib.train.plan import TrainPlan, read_plan, write_plan
-from MedAssistLib.train.split import Folds, folds, joined, read_folds, write_folds
-from MedAssistLib.train.start import adopted, read_start
+from MedAssistLib.train.plan import TrainPlan, read_plan
+from MedAssistLib.train.planning import plan_of, require_disk
+from MedAssistLib.train.sides import is_numbered
+from MedAssistLib.train.split import Folds, folds, joined, listed, read_folds, write_folds
 from MedAssistLib.train.told import findings_told
 
 WORK = "training"
@@ -37,8 +34,7 @@ WORK = "training"
 PLAN = "plan.json"
 """The plan within that folder."""
 _SPLITS, _AUDIT, _FINGERPRINT = "splits.json", "audit.csv", "fingerprint.json"
-# What reading calls the structures of label images without names.
-_NUMBERED = re.compile(r"Label \d+")
+_HASHES = "cases.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +46,7 @@ class Prepared:
         found: The training set in numbers.
         plan: How networks are trained.
         held_out: Names of the cases that each fold holds out.
+        hashes: Of a training that goes on: the hash of each case's content when it began.
         audit: What is odd about the data; ``None`` if an earlier run told it.
     """
 
@@ -57,6 +54,7 @@ class Prepared:
     found: Fingerprint
     plan: TrainPlan
     held_out: Folds
+    hashes: Mapping[str, str] = field(default_factory=dict)
     audit: Audit | None = None
 
 
@@ -90,17 +88,24 @@ def prepare_training(  # noqa: PLR0913, PLR0917
     work = output / WORK
     goes_on = options.resume and (work / _FINGERPRINT).is_file()
     if not goes_on:
-        _require_free(output, work)
+        require_free(output)
+    if options.resume and not goes_on:
+        say(f"there is no training in {output} to go on with: a new one begins")
     dataset = read_dataset(source)
     if goes_on:
         made = _earlier(dataset, work)
-    else:
-        _tell_of_names(source, dataset, say)
-        made = _anew(dataset, work, options, device, say, progress)
-    if options.folds > len(made.held_out):
-        what = f"there are {options.folds} networks, but only {len(made.held_out)} folds"
-        raise UsageError(what, where="--folds", hint="Give fewer networks, or another split")
-    return made
+        _require_folds(options, made.held_out)
+        return made
+    _tell_of_names(source, dataset, say)
+    return _anew(dataset, work, options, device, say, progress)
+
+
+def _require_folds(options: TrainOptions, held_out: Folds) -> None:
+    """Refuse more networks than there are folds."""
+    if options.folds > len(held_out):
+        what = f"there are {options.folds} networks, but only {len(held_out)} folds"
+        hint = "Give fewer networks, or cases of more patients"
+        raise UsageError(what, where="--folds", hint=hint)
 
 
 def _anew(  # noqa: PLR0913, PLR0917
@@ -123,11 +128,17 @@ def _anew(  # noqa: PLR0913, PLR0917
         say(line)
     dataset = _usable(dataset, looked, table)
     used = {case.name for case in dataset.cases}
-    found = fingerprint(dataset, [each for each in facts if each.case.name in used])
-    plan = _plan(dataset, found, work / PLAN, options, device)
-    together = joined(dataset.cases, looked.together)
-    held_out = _kept(given, used, options) if given else folds(together, FOLDS, options.seed)
+    facts = tuple(each for each in facts if each.case.name in used)
+    found = fingerprint(dataset, facts)
+    held_out = _kept(given, used, options) if given else _made(dataset, looked, options.seed)
+    _require_folds(options, held_out)
+    if (work / PLAN).is_file():
+        say(f"the plan in {work / PLAN} is used as it is")
+    plan = plan_of(dataset, found, work / PLAN, options, device)
+    require_disk(work, facts, plan, say)
     write_folds(work / _SPLITS, held_out, used)
+    hashes = {each.case.name: content_hash(each) for each in facts}
+    files.write_text(work / _HASHES, json.dumps(hashes, indent=1, ensure_ascii=False) + "\n")
     # Last, because it says that all the others are there.
     write_fingerprint(work / _FINGERPRINT, found)
     return Prepared(dataset=dataset, found=found, plan=plan, held_out=held_out, audit=looked)
@@ -136,10 +147,21 @@ def _anew(  # noqa: PLR0913, PLR0917
 def _tell_of_names(source: Path, dataset: TrainingSet, say: Callable[[str], None]) -> None:
     """Say how structures get names, if they have none but their numbers."""
     names = dataset.structures.names
-    if all(_NUMBERED.fullmatch(name) for name in names):
+    if all(map(is_numbered, names)):
         where = source.with_suffix(".json") if source.is_file() else source / DESCRIPTION
         example = json.dumps({"labels": {"background": 0, "Liver": 1}})
         say(f"the structures are called {', '.join(names)}: name them in {where}, as {example}")
+
+
+def _made(dataset: TrainingSet, looked: Audit, seed: int) -> Folds:
+    """Return a new split: fewer folds than usual if there are fewer patients."""
+    cases = joined(dataset.cases, looked.together)
+    patients = len({case.group for case in cases})
+    if patients < 2:
+        what = "all cases are of one patient or show the same: none can be held out"
+        hint = "Add cases of others; if they are others, list them in a CSV with a column patient"
+        raise InputError(what, where=dataset.folder, hint=hint)
+    return folds(cases, min(FOLDS, patients), seed)
 
 
 def _kept(given: Folds, used: set[str], options: TrainOptions) -> Folds:
@@ -153,38 +175,53 @@ def _kept(given: Folds, used: set[str], options: TrainOptions) -> Folds:
 
 def _earlier(dataset: TrainingSet, work: Path) -> Prepared:
     """Take up what an earlier run planned."""
-    names = _listed(work / _SPLITS)
+    names = listed(work / _SPLITS)
     gone = sorted(names - {case.name for case in dataset.cases})
     if gone:
         what = f"{len(gone)} cases of the training are not there any more, such as {gone[0]}"
         hint = "Put them back, or train anew in another folder"
         raise InputError(what, where=dataset.folder, hint=hint)
     dataset = replace(dataset, cases=tuple(c for c in dataset.cases if c.name in names))
+    found = read_fingerprint(work / _FINGERPRINT)
+    _require_same(dataset, found)
     return Prepared(
         dataset=dataset,
-        found=read_fingerprint(work / _FINGERPRINT),
+        found=found,
         plan=read_plan(work / PLAN),
         held_out=read_folds(work / _SPLITS, dataset.cases),
+        hashes=_hashes(work / _HASHES),
     )
 
 
-def _listed(path: Path) -> set[str]:
-    """Return the cases that a file of folds names, to learn from or to hold out."""
-    with files.readable(path) as stream:
-        try:
-            entries = json.load(stream)
-            return {str(name) for entry in entries for name in (*entry["train"], *entry["val"])}
-        except (ValueError, TypeError, KeyError) as error:
-            hint = "Put it back, or train anew in another folder"
-            raise InputError("is not a file of folds", where=path, hint=hint) from error
+def _require_same(dataset: TrainingSet, found: Fingerprint) -> None:
+    """Refuse to go on with other structures or channels, for which the network has no outputs."""
+    began = [entry.name for entry in found.structures], [entry.name for entry in found.channels]
+    now = [*dataset.structures.names], [*dataset.channels]
+    for what, before, after in zip(("structures", "channels"), began, now, strict=True):
+        if before and before != after:
+            changed = f"the {what} were {', '.join(before)} and are now {', '.join(after)}"
+            hint = "Go on as it began, or train anew in another folder, with --from this one"
+            raise UsageError(changed, where=dataset.folder, hint=hint)
 
 
-def _require_free(output: Path, work: Path) -> None:
-    """Refuse to write over a model or another training."""
+def _hashes(path: Path) -> dict[str, str]:
+    """Return the hashes of the cases' contents; none if there is no such file any more."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def require_free(output: Path) -> None:
+    """Refuse to write over a model or another training.
+
+    Raises:
+        UsageError: If the folder holds one.
+    """
     if (output / CARD_NAME).exists():
         hint = "Choose another folder"
         raise UsageError("holds a model already", where=output, hint=hint)
-    if (work / _FINGERPRINT).exists():
+    if (output / WORK / _FINGERPRINT).exists():
         hint = "Go on with it (--resume), or choose another folder"
         raise UsageError("holds a training already", where=output, hint=hint)
 
@@ -196,31 +233,3 @@ def _usable(dataset: TrainingSet, looked: Audit, table: Path) -> TrainingSet:
         what = f"has {len(cases)} usable cases of {len(dataset.cases)}; at least {FOLDS} are needed"
         raise InputError(what, where=dataset.folder, hint=f"See {table}")
     return replace(dataset, cases=cases)
-
-
-def _plan(
-    dataset: TrainingSet, found: Fingerprint, path: Path, options: TrainOptions, device: str
-) -> TrainPlan:
-    """Return the plan that somebody put there, or make one."""
-    if path.is_file():
-        plan = read_plan(path)
-        if len(plan.normalisation) != len(dataset.channels):
-            what = f"is for {len(plan.normalisation)} channels, not {len(dataset.channels)}"
-            raise InputError(what, where=path, hint="Correct it, or delete it to have it made anew")
-        return plan
-    if not found.channels:
-        hint = "Check that the label images hold the labels that the data set names"
-        raise InputError("no case has any of the structures", where=dataset.folder, hint=hint)
-    plan = make_plan(found, dataset.modality, dataset.structures, _room(device))
-    if options.start:
-        plan = adopted(plan, read_start(options.start))
-    write_plan(path, plan)
-    return plan
-
-
-def _room(device: str) -> Room:
-    if device == "cuda":
-        free, _ = torch.cuda.mem_get_info()
-        return room_of(device, free)
-    # Of the memory that Apple's chips share with the screen, half is for others.
-    return room_of(device, free_memory() // 2)

@@ -41,8 +41,8 @@ class Measured:
         how = f"{self.folds} networks, each on cases that it had not seen"
         if self.folds == 1:
             how = "cases that were held out"
-        count = len(self.held_out)
-        return f"mean Dice {fmean(means.values()):.4f} ({each}) on {count} cases ({how})"
+        cases = f"{len(self.held_out)} case{'s' * (len(self.held_out) != 1)}"
+        return f"mean Dice {fmean(means.values()):.4f} ({each}) on {cases} ({how})"
 
     def as_json(self) -> dict[str, Any]:
         """Return everything for a card: by structure, by case, and the confidence."""

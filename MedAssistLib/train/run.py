@@ -76,9 +76,7 @@ def train(
         if together.first:
             tell(report)
 
-    if together.first:
-        remove_unfinished(folder, folder / WORK, folder / WORK / CASES)
-    else:
+    if not together.first:
         # The first process prepares everything; the others take it from the folder.
         together.wait()
         options = replace(options, resume=True)
@@ -90,6 +88,9 @@ def train(
         lambda line: told(Report(message=line)),
         progress.part("Reading the cases", 0.0, 0.05),
     )
+    if together.first:
+        # Not before it is certain that the folder is not that of another training.
+        remove_unfinished(folder, folder / WORK, folder / WORK / CASES)
     work = Work(prepared, folder, options, device, together, told)
     examples = work.examples(progress.part("Preparing the cases", 0.05, 0.1))
     if together.first:

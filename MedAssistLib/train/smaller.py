@@ -1,13 +1,11 @@
-"""Sizes of patches: what a network can take, and what takes less memory."""
+"""Plans that take less memory."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 
-from MedAssistLib.train.augment import Size
-from MedAssistLib.train.plan import TrainPlan
+from MedAssistLib.train.plan import TrainPlan, voxels_at_the_bottom
 
 
 def smaller(plan: TrainPlan) -> TrainPlan | None:
@@ -28,14 +26,3 @@ def smaller(plan: TrainPlan) -> TrainPlan | None:
     patch = list(plan.patch)
     patch[widest] = wide[widest] * whole[widest]
     return replace(plan, patch=(patch[0], patch[1], patch[2]))
-
-
-def voxels_at_the_bottom(strides: Sequence[Sequence[int] | int]) -> Size:
-    """Return how many voxels of a patch, along each axis, become one at the coarsest stage.
-
-    Args:
-        strides: Of each stage, one for all axes or one for each.
-    """
-    along = [entry if isinstance(entry, Sequence) else (entry,) * 3 for entry in strides]
-    k, j, i = (math.prod(entry[axis] for entry in along) for axis in range(3))
-    return k, j, i

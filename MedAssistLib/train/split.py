@@ -111,6 +111,21 @@ def read_folds(path: Path, cases: Iterable[LabelledCase]) -> Folds:
     return tuple(val for _, val in entries)
 
 
+def listed(path: Path) -> set[str]:
+    """Return the cases that a file of folds names, to learn from or to hold out.
+
+    Raises:
+        InputError: If it is no such file.
+    """
+    with readable(path) as stream:
+        try:
+            entries = json.load(stream)
+            return {str(name) for entry in entries for name in (*entry["train"], *entry["val"])}
+        except (ValueError, TypeError, KeyError) as error:
+            hint = "Put it back, or train anew in another folder"
+            raise InputError("is not a file of folds", where=path, hint=hint) from error
+
+
 def _check(
     path: Path, entries: Sequence[tuple[tuple[str, ...], tuple[str, ...]]], known: set[str]
 ) -> None:

@@ -21,9 +21,8 @@ from MedAssistLib.models.formats.nnunet_network import architecture
 from MedAssistLib.models.plan import InferencePlan
 from MedAssistLib.models.weights import locate
 from MedAssistLib.train.augment import Size
-from MedAssistLib.train.plan import TrainPlan
+from MedAssistLib.train.plan import TrainPlan, voxels_at_the_bottom
 from MedAssistLib.train.publish import FORMAT
-from MedAssistLib.train.smaller import voxels_at_the_bottom
 
 _SIDES = "LR"
 

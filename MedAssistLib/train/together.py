@@ -12,6 +12,8 @@ from datetime import timedelta
 import torch
 from torch import distributed, nn
 
+from MedAssistLib.errors import UsageError
+
 # The others wait while the first prepares and examines cases; torchrun ends them if it fails.
 _PATIENCE = timedelta(days=2)
 
@@ -21,6 +23,9 @@ class Together:
 
     Args:
         device: Where this process computes; it chooses how they talk to each other.
+
+    Raises:
+        UsageError: If there shall be others, but they cannot be reached.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -33,7 +38,12 @@ class Together:
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         if not distributed.is_initialized():
             kind = "nccl" if device.type == "cuda" else "gloo"
-            distributed.init_process_group(kind, timeout=_PATIENCE)
+            try:
+                distributed.init_process_group(kind, timeout=_PATIENCE)
+            except (ValueError, RuntimeError) as error:
+                what = f"WORLD_SIZE is {self.number}, but there are no others ({error})"
+                hint = "Start all processes with torchrun, or unset WORLD_SIZE"
+                raise UsageError(what, hint=hint) from error
 
     @property
     def first(self) -> bool:

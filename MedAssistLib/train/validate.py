@@ -14,19 +14,24 @@ from torch import nn
 from MedAssistLib import files, geometry
 from MedAssistLib.case import Scan
 from MedAssistLib.errors import InputError, cannot_write
-from MedAssistLib.measure.agreement import Agreement, agreement, dice
+from MedAssistLib.machine import free_memory
+from MedAssistLib.measure.agreement import Agreement, agreement, dice, spacing_of
 from MedAssistLib.models.plan import InferencePlan, TiledModel
 from MedAssistLib.progress import Progress
 from MedAssistLib.segment.engine import TiledOptions, run_tiled
 from MedAssistLib.segment.engine.run import TiledResult
+from MedAssistLib.train.answers import Answers
 from MedAssistLib.train.confidence import Confidence
 from MedAssistLib.train.dataset import LabelledCase, Structures
 from MedAssistLib.train.dataset.reading import read_case
 
 # Surfaces of good segmentations lie within a voxel of one another.
 _TOLERANCE = 1.0
-# Cases that are looked at while a network learns.
+# Cases that are looked at while a network learns: fewer if they have more voxels than this.
 _GLANCES = 8
+_GLANCE_VOXELS = 40_000_000
+# Scores on the network's grid, probabilities on the scan's, and what is made of them.
+_COPIES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,17 +104,26 @@ class Examiner:
             progress: Told what is done; its fraction stays.
         """
         scores: list[list[float]] = []
+        voxels = 0
         for case, scans, truth in self._readable(_GLANCES):
             looking = progress.part("Looking at cases", 0.0, 0.0)
-            result = self._run(scans, network, looking, thorough=False)
+            result = self._run(scans, network, looking, probabilities=False)
             if not scores:
                 self.preview = self._kept(case, scans[0], result.labels, keep)
             pairs = self._masks(result.labels, truth)
             scores.append([dice(found, true) for found, true in pairs.values()])
+            voxels += truth.size
+            if voxels > _GLANCE_VOXELS:
+                break
         return tuple(float(value) for value in _mean_of_known(np.array(scores))) if scores else ()
 
     def examine(
-        self, network: nn.Module, fold: int, confidence: Confidence, progress: Progress
+        self,
+        network: nn.Module,
+        fold: int,
+        confidence: Confidence,
+        answers: Answers,
+        progress: Progress,
     ) -> list[HeldOut]:
         """Run a network as a user would and compare all of the cases with the truth.
 
@@ -117,21 +131,30 @@ class Examiner:
             network: The network.
             fold: Its fold.
             confidence: Told how sure the network was, and how often it was right.
+            answers: Keeps what the network said.
             progress: Told how far it is.
         """
         done: list[HeldOut] = []
+        too_large = False
         for case, scans, truth in self._readable(len(self._cases)):
             share = len(done) / len(self._cases), (len(done) + 1) / len(self._cases)
             examining = progress.part("Examining", *share)
-            result = self._run(scans, network, examining, thorough=True)
-            i, j, k = scans[0].image.GetSpacing()
+            room = self._has_room(scans[0])
+            if not room and not too_large:
+                self._say(f"no memory for the probabilities of such as {case.name}")
+            too_large |= not room
+            result = self._run(scans, network, examining, probabilities=room)
+            spacing = spacing_of(scans[0].image)
             found = {
-                name: agreement(*pair, (k, j, i), tolerance=_TOLERANCE)
+                name: agreement(*pair, spacing, tolerance=_TOLERANCE)
                 for name, pair in self._masks(result.labels, truth).items()
             }
             done.append(HeldOut(case=case.name, fold=fold, structures=found))
-            if result.probabilities is not None and not self._structures.overlapping:
-                confidence.add(result.probabilities, truth)
+            if result.probabilities is not None:
+                drawn = result.probabilities[-len(self._structures.names) :]
+                answers.keep(case.name, result.labels, drawn)
+                if not self._structures.overlapping:
+                    confidence.add(result.probabilities, truth)
         progress.update(1.0)
         return done
 
@@ -148,13 +171,18 @@ class Examiner:
                 continue
             yield case, scans, truth
 
+    def _has_room(self, scan: Scan) -> bool:
+        """Tell whether the probabilities of all structures fit into memory."""
+        free = free_memory()
+        needed = _COPIES * 4 * self._plan.outputs * scan.image.GetNumberOfPixels()
+        return not free or needed < free
+
     def _run(
-        self, scans: Sequence[Scan], network: nn.Module, progress: Progress, *, thorough: bool
+        self, scans: Sequence[Scan], network: nn.Module, progress: Progress, *, probabilities: bool
     ) -> TiledResult:
         model = TiledModel(plan=self._plan, members=(lambda _device: network,))
-        options = TiledOptions(
-            device=self._device, mirror=thorough, probabilities=thorough, backend="torch"
-        )
+        # Nothing is mirrored, because it is not when the model is run as usual.
+        options = TiledOptions(device=self._device, probabilities=probabilities, backend="torch")
         return run_tiled(scans, model, options, progress)
 
     def _kept(
@@ -171,21 +199,16 @@ class Examiner:
     def _masks(
         self, labels: npt.NDArray[np.integer], truth: npt.NDArray[np.int16]
     ) -> dict[str, tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]]:
-        """Return the voxels of each structure in an answer and in the truth, where that counts."""
-        counts = truth >= 0
-        painted = _painted(truth, self._structures)
+        """Return the voxels of each structure in an answer and in the truth, where that counts.
+
+        A region is all of it, also where its parts are painted over it, as in nnU-Net's numbers.
+        """
+        counts, names = truth >= 0, self._structures.names
+        belongs = self._structures.membership()[-len(names) :]
         return {
-            name: ((labels == label) & counts, painted == label)
-            for name, label in zip(self._structures.names, self._structures.painted, strict=True)
+            name: (np.isin(labels, shown) & counts, member[truth] & counts)
+            for name, shown, member in zip(names, self._structures.shown, belongs, strict=True)
         }
-
-
-def _painted(truth: npt.NDArray[np.int16], structures: Structures) -> npt.NDArray[np.int64]:
-    """Return the labels that a faultless result would have: later structures lie over earlier."""
-    painted = np.zeros(len(structures.values) + 1, dtype=np.int64)
-    for members, label in zip(structures.members, structures.painted, strict=True):
-        painted[[structures.values.index(value) for value in members]] = label
-    return painted[truth]
 
 
 def _mean_of_known(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -17,6 +17,7 @@ from MedAssistLib.models.formats.own_plan import read_plan as inference_plan
 from MedAssistLib.models.plan import InferencePlan
 from MedAssistLib.progress import Progress
 from MedAssistLib.segment.engine import memory
+from MedAssistLib.train.answers import ANSWERS, Answers
 from MedAssistLib.train.batches import Batches, BatchPlan
 from MedAssistLib.train.checkpoint import Epoch
 from MedAssistLib.train.confidence import Confidence
@@ -89,7 +90,14 @@ class Work:
         """Return the cases as the network sees them, by name."""
         dataset = self._prepared.dataset
         kept = self._folder / WORK / CASES
-        found = prepare_examples(dataset.cases, dataset.structures, self._running, kept, progress)
+        found = prepare_examples(
+            dataset.cases,
+            dataset.structures,
+            self._running,
+            kept,
+            progress,
+            hashes=self._prepared.hashes,
+        )
         return {example.name: example for example in found}
 
     def fold(self, fold: int, examples: dict[str, Example], progress: Progress) -> Trained:
@@ -112,7 +120,8 @@ class Work:
         results = []
         if self._together.first:
             examining = progress.part("Examining", 0.95, 1.0)
-            results = examiner.examine(training.mean, fold, self._confidence, examining)
+            answers = Answers(self._folder / WORK / ANSWERS)
+            results = examiner.examine(training.mean, fold, self._confidence, answers, examining)
         return Trained(
             weights=training.mean.state_dict(), held_out=results, history=training.history
         )

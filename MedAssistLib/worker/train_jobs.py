@@ -70,8 +70,8 @@ def train(request: Request, progress: Progress, tell: Tell) -> dict[str, Any]:
     from MedAssistLib.segment.device import device_of
 
     device_of("cpu")  # Says in words that PyTorch is missing.
-    from MedAssistLib.models.card import CARD_NAME
-    from MedAssistLib.train.preparation import WORK
+    from MedAssistLib.check.calibrating import calibrate_model
+    from MedAssistLib.train.preparation import WORK, require_free
     from MedAssistLib.train.run import train as learn
 
     name = str(request.get("name", ""))
@@ -79,17 +79,21 @@ def train(request: Request, progress: Progress, tell: Tell) -> dict[str, Any]:
         # Not after hours of learning.
         install.require_free(name)
     output, options = Path(request["output"]), _options(request)
-    if options.resume or not (output / CARD_NAME).exists():
-        kept = {key: request[key] for key in ("source", "name", "options") if key in request}
-        files.write_text(files.make_folder(output / WORK) / REQUEST, json.dumps(kept))
+    if not options.resume:
+        # Before what another training was asked for is written over.
+        require_free(output)
+    kept = {key: request[key] for key in ("source", "name", "options") if key in request}
+    files.write_text(files.make_folder(output / WORK) / REQUEST, json.dumps(kept))
     previews = Previews(Path(request["previews"])) if request.get("previews") else None
     result = learn(
         request["source"],
         output,
         options,
-        progress.part("", 0.0, 0.99),
+        progress.part("", 0.0, 0.96),
         lambda report: tell(_told(report, previews)),
     )
+    note = calibrate_model(request["source"], result.card, progress.part("", 0.96, 0.99))
+    tell({"message": note})
     if name:
         _put_on_shelf(result.card, name, progress.part("Adding the model", 0.99, 1.0))
     # A model that is handed on must not hold the scans that it was made of.

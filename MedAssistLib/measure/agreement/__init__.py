@@ -23,7 +23,12 @@ from MedAssistLib.measure.agreement.distances import (
     hausdorff_distance,
     surface_dice,
 )
-from MedAssistLib.measure.agreement.evaluation import EvaluateOptions, Evaluation, evaluate
+from MedAssistLib.measure.agreement.evaluation import (
+    EvaluateOptions,
+    Evaluation,
+    evaluate,
+    spacing_of,
+)
 from MedAssistLib.measure.agreement.masks import Agreement, Found, agreement, dice
 from MedAssistLib.measure.agreement.summary import Summary, summarise
 from MedAssistLib.measure.agreement.surfaces import SurfaceDistances, compare_surfaces
@@ -41,6 +46,7 @@ __all__ = [
     "dice",
     "evaluate",
     "hausdorff_distance",
+    "spacing_of",
     "summarise",
     "surface_dice",
 ]

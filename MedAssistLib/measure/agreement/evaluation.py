@@ -12,6 +12,7 @@ import SimpleITK as sitk
 from MedAssistLib import geometry
 from MedAssistLib.case import Segmentation
 from MedAssistLib.errors import InputError, UsageError
+from MedAssistLib.measure.agreement.elements import Spacing
 from MedAssistLib.measure.agreement.masks import Agreement, agreement
 from MedAssistLib.measure.agreement.matching import Match, match
 from MedAssistLib.progress import Progress
@@ -103,6 +104,15 @@ def evaluate(
     return Evaluation(case=case, structures=structures, notes=tuple(notes))
 
 
+def spacing_of(image: sitk.Image) -> Spacing:
+    """Return millimetres along (k, j, i), as the image's maker meant them.
+
+    NIfTI keeps them in 32 bits: read as 0.4000000060, 0.4 mm would miss a tolerance.
+    """
+    i, j, k = (float(str(np.float32(value))) for value in image.GetSpacing())
+    return k, j, i
+
+
 def _resampled(image: sitk.Image, grid: sitk.Image, case: str, *, allowed: bool) -> sitk.Image:
     if not allowed:
         what = "the prediction and the reference are on different grids"
@@ -123,9 +133,7 @@ class _Pair:
         self._images = predicted, reference
         self._arrays = tuple(sitk.GetArrayViewFromImage(image) for image in self._images)
         self._boxes = tuple(_boxes(image) for image in self._images)
-        # NIfTI keeps spacings in 32 bits: read as 0.4000000060, 0.4 mm would miss a tolerance.
-        i, j, k = (float(str(np.float32(value))) for value in reference.GetSpacing())
-        self.spacing = (k, j, i)
+        self.spacing = spacing_of(reference)
 
     def masks(self, found: Match) -> tuple[Mask, Mask]:
         """Return where the prediction and the reference have a structure, within their boxes."""

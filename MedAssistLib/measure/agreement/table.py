@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from MedAssistLib.files import csv_text
 from MedAssistLib.measure.agreement.evaluation import Evaluation
 from MedAssistLib.measure.agreement.masks import Agreement
 from MedAssistLib.measure.agreement.summary import Summary
@@ -22,13 +21,12 @@ _COLUMNS = (
 
 def to_csv(evaluations: Sequence[Evaluation]) -> str:
     """Return CSV (RFC 4180) with one row a case and structure; a number that is none is empty."""
-    text = io.StringIO()
-    table = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
-    table.writeheader()
-    for evaluation in evaluations:
-        for name, found in evaluation.structures.items():
-            table.writerow({"case": evaluation.case, "structure": name, **_numbers(found)})
-    return text.getvalue()
+    rows = (
+        {"case": evaluation.case, "structure": name, **_numbers(found)}
+        for evaluation in evaluations
+        for name, found in evaluation.structures.items()
+    )
+    return csv_text(_COLUMNS, rows)
 
 
 def to_data(evaluations: Sequence[Evaluation], summary: Summary) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def _regions(
     names = []
     for label, name in zip(painted, structures, strict=True):
         rest.remove(name)
-        names.append((label, name + _overpainted(structures, name, rest)))
+        names.append((label, name + overpainted(structures, name, rest)))
     return Labels(
         names=_joined(names),
         outputs=len(structures),
@@ -74,8 +74,14 @@ def _regions(
     )
 
 
-def _overpainted(structures: Mapping[str, tuple[int, ...]], name: str, later: list[str]) -> str:
-    """Say which later regions take voxels away from a region, the largest only."""
+def overpainted(structures: Mapping[str, tuple[int, ...]], name: str, later: list[str]) -> str:
+    """Say which later regions take voxels away from a region, the largest only.
+
+    Args:
+        structures: The label values that make up each region.
+        name: The region.
+        later: The regions that are painted over it.
+    """
     over = [other for other in later if set(structures[other]) & set(structures[name])]
     largest = [
         other

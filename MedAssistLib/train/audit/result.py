@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 from MedAssistLib.case import Finding, Severity
-from MedAssistLib.files import write_text
+from MedAssistLib.files import csv_text, write_text
 from MedAssistLib.train.audit.rule import Flag
 
 COLUMNS = (
@@ -63,11 +61,7 @@ class Audit:
         Raises:
             ResourceError: If the file cannot be written; an earlier file is as it was.
         """
-        text = io.StringIO()
-        table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-        table.writeheader()
-        table.writerows(self.rows())
-        write_text(path, text.getvalue())
+        write_text(path, csv_text(COLUMNS, self.rows()))
 
 
 def ranked(flags: list[Flag]) -> tuple[Flag, ...]:

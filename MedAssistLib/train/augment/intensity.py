@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from MedAssistLib.train.augment.random import Random
 
-# Distance of the knots of the bias field, as a share of the patch.
+# Knots of the bias field along each axis of a patch.
 _KNOTS = 3
 _LEAST = 1e-6
 
@@ -56,6 +56,14 @@ class Intensity:
     gamma: tuple[float, float] = (0.7, 1.5)
     chance_bias: float = 0.0
     bias: float = 0.3
+
+    def __post_init__(self) -> None:
+        for name in ("blur", "gamma"):
+            low, high = getattr(self, name)
+            if not 0.0 < low <= high:
+                raise ValueError(f"{name} is {low} to {high}")
+        if not 0.0 < self.coarse <= 1.0:
+            raise ValueError(f"coarse is {self.coarse}")
 
 
 def vary(patch: torch.Tensor, how: Intensity, random: Random) -> torch.Tensor:

@@ -19,8 +19,10 @@ from MedAssistLib.train.augment.random import Random
 
 Size = tuple[int, int, int]
 
-# Distance of the knots of the bending field, as a share of the patch.
+# Knots of the bending field along each axis of a patch.
 _KNOTS = 4
+# Stronger bending, as a share of the distance of the knots, would fold.
+_STRONGEST = 0.15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +36,8 @@ class Spatial:
         chance_scale: How often it is stretched.
         scale: Least and greatest factor by which things look larger.
         chance_bend: How often it is bent.
-        bend: Standard deviation of the bending at its knots, mm.
+        bend: Standard deviation of the bending at its knots, mm; less in a patch so small that it
+            would fold.
         mirror: Axes (0 is k) that are flipped every other time.
     """
 
@@ -45,6 +48,12 @@ class Spatial:
     chance_bend: float = 0.2
     bend: float = 1.5
     mirror: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.scale[0] <= self.scale[1]:
+            raise ValueError(f"scale is {self.scale}")
+        if not {0, 1, 2}.issuperset(self.mirror):
+            raise ValueError(f"mirror is {self.mirror}: the axes are 0, 1 and 2")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +85,8 @@ def places(
     """
     steps = np.asarray(spacing, dtype=np.float64)
     matrix = (_matrix(how, random) * steps) / steps[:, None]
-    bend = how.bend if random.chance(how.chance_bend) else 0.0
+    knots = float(((np.asarray(patch) - 1) * steps).min()) / (_KNOTS - 1)
+    bend = min(how.bend, _STRONGEST * knots) if random.chance(how.chance_bend) else 0.0
     # The bending is as good as never stronger than four standard deviations.
     reach = np.abs(matrix) @ ((np.asarray(patch) - 1) / 2) + 4 * bend / steps
     middle = np.asarray(centre, dtype=np.float64)

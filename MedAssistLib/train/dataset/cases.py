@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from MedAssistLib.case import Finding
 from MedAssistLib.errors import InputError
+from MedAssistLib.models.formats.nnunet_labels import overpainted
 
 IGNORED = -1
 """Index of voxels that are left out of the training."""
@@ -65,9 +66,10 @@ class Structures:
         _require(all(name.strip() for name in self.names), "a structure has no name")
         numbered = len(self.members) == len(self.painted) == len(self.names)
         _require(numbered, f"{len(self.names)} structures do not have one label value each")
-        used = [*self.painted, *(value for values in self.members for value in values)]
-        good = all(self.members) and all(0 < value <= _MOST_VALUE for value in used)
-        _require(good, f"label values are not whole numbers from 1 to {_MOST_VALUE}: {used}")
+        used = [value for values in self.members for value in values]
+        good = all(self.members) and all(0 < n <= _MOST_VALUE for n in (*self.painted, *used))
+        values = [*self.painted, *used]
+        _require(good, f"label values are not whole numbers from 1 to {_MOST_VALUE}: {values}")
         alone = self.ignore is None or (self.ignore not in used and self.ignore > 0)
         _require(alone, f"the value {self.ignore} is to be left out, but means something too")
 
@@ -108,6 +110,39 @@ class Structures:
         known = ", ".join(map(str, self.values))
         hint = "Name that label in the data set's description, or correct the label image"
         return InputError(f"has voxels of label {value}, which is none of {known}", hint=hint)
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """What a result's labels mean: of a region, what no later one is painted over."""
+        if not self.overlapping:
+            return self.names
+        members = dict(zip(self.names, self.members, strict=True))
+        return tuple(
+            name + overpainted(members, name, list(self.names[number + 1 :]))
+            for number, name in enumerate(self.names)
+        )
+
+    @property
+    def shown(self) -> tuple[tuple[int, ...], ...]:
+        """The labels of a result that show each structure: its own, and those of later parts."""
+        parts = list(zip(self.painted, self.members, strict=True))
+        return tuple(
+            (own, *(label for label, part in parts[number + 1 :] if set(part) <= set(whole)))
+            for number, (own, whole) in enumerate(parts)
+        )
+
+    def drawn(self, indexed: npt.NDArray[np.int16]) -> npt.NDArray[np.uint16]:
+        """Return the labels that a faultless result would have: later structures lie over earlier.
+
+        Args:
+            indexed: What :meth:`indexed` gives; what is to be ignored becomes background.
+        """
+        table = np.zeros(len(self.values) + 1, dtype=np.uint16)
+        for members, label in zip(self.members, self.painted, strict=True):
+            table[[self.values.index(value) for value in members]] = label
+        # The last entry, which -1 finds, is background.
+        found: npt.NDArray[np.uint16] = table[indexed]
+        return found
 
     def membership(self) -> npt.NDArray[np.bool_]:
         """Return which value of ``values`` belongs to which output of the network.
@@ -153,10 +188,10 @@ class TrainingSet:
 
 
 def exclusive(names: Mapping[int, str], ignore: int | None = None) -> Structures:
-    """Return structures that exclude one another, by label value.
+    """Return structures that exclude one another; in a result they have the labels 1, 2 and so on.
 
     Args:
-        names: What each value above 0 means.
+        names: What each value above 0 means; values may be left out, as in atlases.
         ignore: Voxels of this value are left out of the training.
 
     Raises:
@@ -166,7 +201,7 @@ def exclusive(names: Mapping[int, str], ignore: int | None = None) -> Structures
     return Structures(
         names=tuple(names[value] for value in values),
         members=tuple((value,) for value in values),
-        painted=tuple(values),
+        painted=tuple(range(1, len(values) + 1)),
         ignore=ignore,
     )
 

@@ -105,7 +105,7 @@ def structures_of(fields: Fields) -> Structures:
         InputError: If they make no sense.
         KeyError: If it has no labels.
     """
-    labels = fields["labels"]
+    labels = _object(fields["labels"])
     if all(str(key).isdecimal() for key in labels):
         return structures_by_value(labels)
     return structures_by_name(labels, fields.get("regions_class_order"))
@@ -117,7 +117,7 @@ def structures_by_value(labels: Mapping[str, str] | Mapping[int, str]) -> Struct
     Raises:
         InputError: If they make no sense.
     """
-    names = {int(value): str(name) for value, name in labels.items()}
+    names = {int(value): str(name) for value, name in _object(labels).items()}
     names.pop(0, None)
     ignored = [value for value, name in names.items() if name.lower() == IGNORE]
     for value in ignored:
@@ -136,7 +136,7 @@ def structures_by_name(labels: Mapping[str, Any], order: Any = None) -> Structur
     Raises:
         InputError: If they make no sense.
     """
-    members = {str(name): _values(value) for name, value in labels.items()}
+    members = {str(name): _values(value) for name, value in _object(labels).items()}
     ignored = members.pop(IGNORE, None)
     members = {name: values for name, values in members.items() if set(values) != {0}}
     ignore = ignored[0] if ignored else None
@@ -146,6 +146,14 @@ def structures_by_name(labels: Mapping[str, Any], order: Any = None) -> Structur
         what = "has regions, but its regions_class_order does not name one label for each"
         raise InputError(what, hint="Add the label that each region is painted with")
     return regions(members, [int(label) for label in order], ignore)
+
+
+def _object(labels: Any) -> Mapping[Any, Any]:
+    """Return an entry of labels, which must be a JSON object."""
+    if not isinstance(labels, Mapping):
+        hint = 'Write such as "labels": {"background": 0, "Liver": 1}'
+        raise InputError("does not give each label a name", hint=hint)
+    return labels
 
 
 def _by_value(members: Mapping[str, tuple[int, ...]]) -> dict[int, str]:
@@ -159,4 +167,15 @@ def _by_value(members: Mapping[str, tuple[int, ...]]) -> dict[int, str]:
 
 
 def _values(value: Any) -> tuple[int, ...]:
-    return tuple(int(label) for label in value) if isinstance(value, list) else (int(value),)
+    return tuple(map(_whole, value)) if isinstance(value, list) else (_whole(value),)
+
+
+def _whole(value: Any) -> int:
+    """Return a label value, which some write as text.
+
+    Raises:
+        ValueError: If it is no whole number.
+    """
+    if isinstance(value, float) and not value.is_integer():
+        raise ValueError(f"label {value}")
+    return int(value)

@@ -15,6 +15,12 @@ from MedAssistLib.train.dataset.cases import LabelledCase
 
 _MOST_NAMED = 5
 _SUBJECT = re.compile(r"(sub-[A-Za-z0-9]+)(_.*)?")
+# A patient's number, then which of the patient's scans it is: patient001_frame12, P7-week-044.
+_VISIT = re.compile(
+    r"(?i)(.*?\d.*?)[-_. ]"
+    r"(?:(?:frame|phase|visit|ses|session|scan|time|timepoint|tp|day|week|month|year|exam|fu)"
+    r"[-_. ]?\d+|ed|es|baseline|followup|pre|post)(?:[-_. ].*)?"
+)
 
 
 def images_in(folder: Path) -> tuple[Path, ...]:
@@ -112,9 +118,10 @@ def require_cases(
 def group_of(name: str) -> str:
     """Return the patient that a case belongs to, as far as its name tells.
 
-    BIDS names begin with the subject, such as ``sub-01_ses-2_T1w``; else every case is its own.
+    BIDS names begin with the subject, such as ``sub-01_ses-2_T1w``; others have a number and after
+    it a word for one of several scans, such as ``patient001_frame12``. Else every case is its own.
     """
-    match = _SUBJECT.fullmatch(name)
+    match = _SUBJECT.fullmatch(name) or _VISIT.fullmatch(name)
     return match[1] if match else name
 
 

@@ -20,14 +20,13 @@ from MedAssistLib.train.dataset.description import IGNORE
 
 
 def read_case(
-    case: LabelledCase, structures: Structures, channels: int | None = None
+    case: LabelledCase, structures: Structures
 ) -> tuple[tuple[Scan, ...], npt.NDArray[np.int16]]:
     """Read the scans and labels of a case.
 
     Args:
         case: The case.
         structures: What its labels mean.
-        channels: How many channels there must be; any number if ``None``.
 
     Returns:
         One scan a channel, and the labels as indices into ``structures.values`` (-1 where they are
@@ -35,14 +34,11 @@ def read_case(
         in its order.
 
     Raises:
-        InputError: If a file cannot be read, the channels or labels are not on one grid, the
-            number of channels is wrong, or there are labels that are not known.
+        InputError: If a file cannot be read, the channels or labels are not on one grid, or there
+            are labels that are not known.
         ResourceError: If it does not fit into memory.
     """
     scans = read_channels(case)
-    if channels is not None and len(scans) != channels:
-        what = f"has {len(scans)} channels, not {channels}"
-        raise InputError(what, where=case.images[0], hint="Give one image for each channel")
     placed = (scans[0], *(_placed(scan, scans[0]) for scan in scans[1:]))
     labels = label_image(case, structures, scans[0])
     array: npt.NDArray[np.integer] = sitk.GetArrayViewFromImage(labels)
@@ -94,7 +90,7 @@ def _renumbered(
     """Return the value of the structure of each segment's name; ``None`` to go by the values."""
     if structures.overlapping:
         return None
-    values = dict(zip(structures.names, structures.painted, strict=True))
+    values = dict(zip(structures.names, (value for (value,) in structures.members), strict=True))
     if structures.ignore is not None:
         values[IGNORE] = structures.ignore
     segments = segmentation.segments

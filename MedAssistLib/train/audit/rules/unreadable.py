@@ -22,4 +22,8 @@ def _check(known: Known) -> Iterator[Flag]:
             yield Flag(finding=finding, cases=(facts.case.name,), refuses=True)
 
 
-RULE = Rule(name=_NAME, check=_check, shared="{count} of {all} cases cannot be read.")
+RULE = Rule(
+    name=_NAME,
+    check=_check,
+    shared="{count} of {all} cases cannot be read; of the first was said: {first}",
+)

@@ -22,6 +22,8 @@ from MedAssistLib.train.dataset.undescribed import Draft, completed
 _FOLDERS = (("images", "labels"), ("imagesTr", "labelsTr"))
 _MARK = re.compile(r"(?i)(.+)[._-](seg|segmentation|labels?|mask)")
 _SLICER = ".seg.nrrd"
+# What nnU-Net adds to the name of an image that has no other channels.
+_ONLY_CHANNEL = "_0000"
 
 
 def _recognises(path: Path) -> bool:
@@ -36,6 +38,8 @@ def _read(folder: Path, progress: Progress) -> TrainingSet:
     if parts:
         places = [folder / name for name in parts]
         images = {stem(path): path for path in images_in(places[0])}
+        if all(name.endswith(_ONLY_CHANNEL) for name in images):
+            images = {name.removesuffix(_ONLY_CHANNEL): path for name, path in images.items()}
         labels = {_owner(path, images): path for path in images_in(places[1])}
     else:
         places = [folder]
