@@ -43,6 +43,11 @@ class MedAssist(ScriptedLoadableModule):
             "find structures under Segment, see what deserves a second look under Check, let it "
             "learn your own structures under Train. Not a medical device."
         )
+        # A file of our own, because a hospital's network is closed.
+        page = (Path(__file__).parent / "Resources" / "Help" / "check.html").as_uri()
+        self.parent.helpText += '<p><a href="{page}">{text}</a></p>'.format(
+            page=page, text=_("What the findings of Check mean")
+        )
         self.parent.helpText += self.getDefaultModuleDocumentationLink()
         self.parent.acknowledgementText = _(
             "Brain extraction: deepbet, Fisch et al. 2024 (MIT). Patch-wise models follow nnU-Net, "
@@ -251,29 +256,52 @@ class MedAssistTest(ScriptedLoadableModuleTest):
         self.assertTrue(node.GetDisplayNode().GetVisibility3D())
 
     def test_check(self) -> None:
-        """A block that ends as if cut off is found; the mark stands there, the answer is kept."""
-        self.drawn(slice(4, 14), slice(4, 14), slice(4, 14))
+        """An island beside a ball is found and marked; it is removed by a click and comes back."""
+        node = self.drawn(*self.ball_and_island())
         check = self.panel.check
-        self.wait(lambda: check.segmentation is not None, "the choice of what was drawn")
+        self.wait(lambda: check.segmentation is node, "the choice of what was drawn")
         check.ui.check.click()
         self.assertEqual(self.ended(), "done")
-        found = [entry for entry in check.review.entries if entry["point_lps"]]
-        self.assertTrue(found)
-        while check.review.current is not found[0]:
+        islands = [e for e in check.review.entries if e["rule"] == "geometry.islands"]
+        self.assertEqual(len(islands), 1)
+        while check.review.current is not islands[0]:
             check.ui.next.click()
         marked = [0.0] * 3
         check.review.mark.nodes[0].GetNthControlPointPositionWorld(0, marked)
-        left, posterior, superior = found[0]["point_lps"]
+        left, posterior, superior = islands[0]["point_lps"]
         for value, expected in zip(marked, (-left, -posterior, superior), strict=True):
             self.assertAlmostEqual(value, expected, 3)
-        check.ui.accept.click()
-        self.assertEqual(found[0]["state"], "accepted")
+        before = self.voxels_of(node)
+        check.ui.fix.click()
+        self.assertEqual(self.voxels_of(node), before - 27)
+        self.assertEqual(islands[0]["state"], "accepted")
+        check.ui.undoFix.click()
+        self.assertEqual(self.voxels_of(node), before)
+
+    def ball_and_island(self):
+        """Return the voxels (k, j, i) of a ball of 14 mm and of an island of 27 voxels."""
+        away = [(n - 14) ** 2 for n in range(44)]
+        ball = [
+            (k, j, i)
+            for k in range(6, 23)
+            for j in range(6, 23)
+            for i in range(6, 23)
+            if away[k] + away[j] + away[i] <= 50
+        ]
+        island = [(k, j, i) for k in (26, 27, 28) for j in (28, 29, 30) for i in (26, 27, 28)]
+        return zip(*ball, *island, strict=True)
+
+    def voxels_of(self, node):
+        """Return how many voxels the only segment of a node has."""
+        segment = node.GetSegmentation().GetNthSegmentID(0)
+        voxels = slicer.util.arrayFromSegmentBinaryLabelmap(node, segment, self.volume)
+        return int((voxels > 0).sum())
 
     def drawn(self, k, j, i):
-        """Draw a block of voxels; return the segmentation node."""
+        """Draw voxels, by ranges or one by one; return the segmentation node."""
         node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Drawn")
         node.SetReferenceImageGeometryParameterFromVolumeNode(self.volume)
-        segment = node.GetSegmentation().AddEmptySegment("box", "Box", [1.0, 0.5, 0.0])
+        segment = node.GetSegmentation().AddEmptySegment("drawn", "Drawn", [1.0, 0.5, 0.0])
         voxels = slicer.util.arrayFromVolume(self.volume) * 0
         voxels[k, j, i] = 1
         slicer.util.updateSegmentBinaryLabelmapFromArray(voxels, node, segment, self.volume)

@@ -43,7 +43,7 @@ class Photographer:
 
     def only(self, *sections: str) -> None:
         """Unfold only these sections."""
-        for name in ("input", "enhance", "segment", "check", "train"):
+        for name in ("input", "enhance", "segment", "check", "train", "export"):
             getattr(self.bench.panel.ui, f"{name}Section").collapsed = name not in sections
 
     def dismiss(self) -> None:
@@ -77,7 +77,10 @@ def take_all(folder: Path) -> None:
     os.environ["MEDASSIST_MODELS"] = tempfile.mkdtemp()
     os.environ["MEDASSIST_JOBS"] = tempfile.mkdtemp()
     camera = Photographer(folder)
-    for take in (loaded, enhancing, running, failed, checking, learning, not_ready):
+    everything = (
+        loaded, enhancing, running, failed, checking, second_reader, learning, exporting, not_ready,
+    )  # fmt: skip
+    for take in everything:
         take(camera)
     camera.host.close()
 
@@ -171,13 +174,62 @@ def checking(camera: Photographer) -> None:
     camera.bench.until_over(camera.bench.jobs[-1], 120)
     camera.dismiss()
     camera.host.process(0.2)
-    ui = panel.check.ui
-    for _step in range(3):
-        ui.next.click()
+    ui, review = panel.check.ui, panel.check.review
+    ui.next.click()
     ui.comment.text = "Labels of T11 and T12 mixed up"
     ui.accept.click()
+    while review.current["rule"] != "geometry.islands":
+        ui.next.click()
     camera.take("check", as_is=True)
     camera.take("check-large", size=(1280, 1060), font_scale=1.5, as_is=True)
+    ui.fix.click()
+    camera.take("check-fixed", as_is=True)
+    ui.meaning.click()
+    camera.host.process(0.2)
+    review.meaning.window.grab().save(str(camera.folder / "panel-check-help.png"))
+    review.meaning.close()
+    camera.host.scene.Clear()
+
+
+def second_reader(camera: Photographer) -> None:
+    """A hippocampus whose label was moved by 3 mm, and a model that was asked about it."""
+    import SimpleITK as sitk
+
+    from MedAssistLib.case import Segment, Segmentation
+    from MedAssistLib.read import read_scan
+    from MedAssistLib.scene import add_scan, add_segmentation, show
+
+    camera.dismiss()
+    camera.only("check")
+    folder = _SHARED / "hippocampus"
+    name = sorted(path.name for path in (folder / "imagesTr").glob("hippocampus_*.nii.gz"))[3]
+    scan = read_scan(folder / "imagesTr" / name)
+    labels = sitk.Cast(sitk.ReadImage(str(folder / "labelsTr" / name)), sitk.sitkUInt8)
+    move = sitk.TranslationTransform(3, (0.0, 0.0, 3.0))
+    moved = sitk.Resample(labels, scan.image, move, sitk.sitkNearestNeighbor, 0, sitk.sitkUInt8)
+    segments = (
+        Segment(label=1, name="Anterior hippocampus", colour=(220, 160, 60)),
+        Segment(label=2, name="Posterior hippocampus", colour=(90, 160, 220)),
+    )
+    volume = add_scan(camera.host.scene, scan)
+    made = Segmentation(labels=moved, segments=segments)
+    drawn = add_segmentation(camera.host.scene, made, volume)
+    drawn.SetName("By hand")
+    show(camera.host.scene, drawn, volume)
+    panel = camera.bench.panel
+    panel.input.ui.volume.setCurrentNode(volume)
+    camera.host.wait(lambda: panel.check.segmentation is drawn, 10, "the choice")
+    panel.context.choices.check_model = "hippocampus"
+    camera.host.show()
+    camera.host.reset_views()
+    panel.check.ui.check.click()
+    job = camera.bench.jobs[-1]
+    assert camera.bench.until_over(job, 120) == "done", job.problem
+    camera.dismiss()
+    camera.host.process(0.2)
+    panel.check.ui.next.click()
+    camera.take("check-second", as_is=True)
+    camera.take("check-second-large", size=(1280, 1060), font_scale=1.5, as_is=True)
     camera.host.scene.Clear()
 
 
@@ -215,6 +267,53 @@ def learning(camera: Photographer) -> None:
     trainer.until_over()
     camera.take("train-stopped")
     shutil.rmtree(place, ignore_errors=True)
+
+
+def exporting(camera: Photographer) -> None:
+    """All that can leave, with its DICOM series and without, and what was written."""
+    import slicer
+
+    from MedAssistLib.panel.series_oddities import INSTANCES
+    from MedAssistLib.read import read_scan, read_segmentation
+    from MedAssistLib.scene import add_scan, add_segmentation, show
+    from Testing.dicom_database import Database
+
+    camera.dismiss()
+    camera.host.scene.Clear()
+    camera.only("export")
+    folder = _SHARED / "dicom" / "ct_abdomen_20slices"
+    scan = read_scan(folder)
+    made = read_segmentation(_SHARED / "ct" / "example_seg_dicom.nii.gz", scan)
+    volume = add_scan(camera.host.scene, scan)
+    volume.SetName("4: Abdomen 1.5")
+    drawn = add_segmentation(camera.host.scene, made, volume)
+    show(camera.host.scene, drawn, volume)
+    panel, ui = camera.bench.panel, camera.bench.panel.export.ui
+    panel.input.ui.volume.setCurrentNode(volume)
+    camera.host.wait(lambda: panel.export.segmentation is drawn, 10, "the choice")
+    settings = panel.export.form.settings
+    settings.export_folder = str(Path(tempfile.mkdtemp()) / "For the surgeon")
+    for kind in ("segmentation", "surfaces", "measurements", "report", "dicom-report"):
+        settings.choose_kind(kind, chosen=True)
+    settings.choose_format("segmentation", ".seg.dcm")
+    panel.refresh()
+    camera.take("export-no-series")
+    slicer.dicomDatabase = Database(sorted(folder.iterdir()))
+    volume.SetAttribute(INSTANCES, " ".join(slicer.dicomDatabase.files))
+    settings.choose_kind("scan", chosen=True)
+    ui.withoutNames.click()
+    camera.host.wait(lambda: ui.write.enabled, 10, "the files")
+    camera.take("export")
+    camera.take("export-large", font_scale=1.5, size=(1280, 1100))
+    ui.write.click()
+    camera.host.wait(lambda: camera.bench.jobs, 10, "the job")
+    camera.host.wait(lambda: camera.bench.jobs[-1].fraction > 0.3, 60, "the work")
+    camera.take("export-running", size=(1280, 900))
+    camera.bench.until_over(camera.bench.jobs[-1], 180)
+    camera.take("export-done", size=(1280, 900))
+    camera.take("export-done-large", font_scale=1.5, size=(1280, 1300))
+    del slicer.dicomDatabase
+    camera.host.scene.Clear()
 
 
 def not_ready(camera: Photographer) -> None:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from Testing.panel_bench import WorkerThread
-from Testing.panel_check_cases import ISLANDS, add_body, centre, run_check
+from Testing.panel_check_cases import (
+    ISLANDS,
+    add_body,
+    centre,
+    choose,
+    island,
+    press,
+    run_check,
+)
 
 if TYPE_CHECKING:
     from Testing.panel_bench import Bench
@@ -26,35 +34,6 @@ def desk(bench: Bench) -> Bench:
     bench.host.window.activateWindow()
     bench.host.process(0.1)
     return bench
-
-
-def press(bench: Bench, *keys: str) -> None:
-    """Press keys as a person does, wherever the focus is: "N", "Return"."""
-    from PySide6 import QtCore, QtTest
-
-    for key in keys:
-        code = getattr(QtCore.Qt.Key, f"Key_{key}")
-        QtTest.QTest.keyClick(bench.host.window.windowHandle(), code)
-        bench.host.process(0.01)
-
-
-def island(bench: Bench, number: int) -> dict[str, Any]:
-    """Return the finding about an island."""
-    found = [
-        entry
-        for entry in bench.panel.check.review.entries
-        if entry["rule"] == "geometry.islands"
-        and np.linalg.norm(entry["point_lps"] - centre(number)) < 4.0
-    ]
-    assert len(found) == 1, f"island {number}: {len(found)} findings"
-    return found[0]
-
-
-def choose(bench: Bench, entry: dict[str, Any]) -> None:
-    """Click the row of a finding."""
-    check = bench.panel.check
-    place = next(n for n, other in enumerate(check.review.entries) if other is entry)
-    check.ui.findings.selectRow(check.review._review.rows().index(place))
 
 
 def test_ten_findings_are_reviewed_by_keyboard_alone(desk: Bench) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from MedAssistLib.errors import InputError
 from MedAssistLib.files import write_text
+from MedAssistLib.panel.check_second import SecondReader, read_second
 from MedAssistLib.panel.context import Context
 from MedAssistLib.panel.findings_node import to_text
 from MedAssistLib.panel.folders import new_folder
@@ -46,7 +47,7 @@ def check_job(
     about: Checked,
     request: Mapping[str, Any],
     earlier: Found | None,
-    land: Callable[[Checked, Found], None],
+    land: Callable[[Checked, Found, SecondReader], None],
 ) -> Job:
     """Return the job of checking; its request's ``folder`` is to be removed when it is over.
 
@@ -54,7 +55,7 @@ def check_job(
         about: What is checked.
         request: What else is known; see :func:`MedAssistLib.worker.check_jobs.check`.
         earlier: The findings file of an earlier check, whose answers the same findings keep.
-        land: Takes the findings file, in the window's thread.
+        land: Takes the findings file and what a second reader drew, in the window's thread.
 
     Raises:
         InputError: If the volume or the segmentation cannot be handed over.
@@ -67,7 +68,8 @@ def check_job(
     folder = new_folder(job.id)
     job.request = {**request, "folder": str(folder)}
     job.prepare = lambda: _written(taken, layers, earlier, folder)
-    job.land = lambda _job, result: land(about, result["found"])
+    job.load = lambda result: (result["found"], read_second(result))
+    job.land = lambda _job, loaded: land(about, *loaded)
     return job
 
 
@@ -78,6 +80,7 @@ def _written(
     written: dict[str, Any] = {
         "scan": taken.write(folder / "scan.npy"),
         "layers": [layer.write(folder / f"layer-{n}.npy") for n, layer in enumerate(layers)],
+        "second": str(folder / "second.npz"),
     }
     if earlier:
         write_text(folder / "earlier.json", to_text(earlier))

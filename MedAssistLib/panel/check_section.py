@@ -9,6 +9,7 @@ from typing import Any
 import qt
 
 from MedAssistLib.panel.check_run import Checked, check_job
+from MedAssistLib.panel.check_second import NOBODY, SecondReader
 from MedAssistLib.panel.context import Context
 from MedAssistLib.panel.findings_node import (
     add_findings_node,
@@ -21,6 +22,7 @@ from MedAssistLib.panel.glue import Ticker, fill, load_ui, on, set_text
 from MedAssistLib.panel.jobs import Job, State
 from MedAssistLib.panel.review import with_later_answers
 from MedAssistLib.panel.review_list import ReviewList
+from MedAssistLib.panel.settings import Settings
 from MedAssistLib.panel.text import tr as _
 
 _AGE, _ALONE = "CheckAge", "CheckAlone"
@@ -41,6 +43,7 @@ class CheckSection:
         self.ui.checked.setMRMLScene(context.scene)
         self.review = ReviewList(context, self.ui, self._keep)
         self._shown: tuple[str, str] | None = None
+        self._second = ("", NOBODY)  # for the findings of the node with this id
         context.job_changed.append(self._job_changed)
         # A segmentation that comes or goes changes what is checked, once its box has listed it.
         self._later = Ticker(_LATER_MS, self._scene_changed)
@@ -73,7 +76,7 @@ class CheckSection:
         choices, ui, volume = self._context.choices, self.ui, self._context.volume
         if choices is None:
             ui.check.enabled = False
-            self._shown = None
+            self._shown, self._second = None, ("", NOBODY)
             self.review.scene_going()
             return
         alone = bool(choices.number(_ALONE, 0.0))
@@ -98,6 +101,7 @@ class CheckSection:
         about = Checked(self._context, volume, drawn)
         request = {
             "model": choices.check_model,
+            "device": Settings().device,
             "age": age if age >= 0.0 else None,
             "sex": choices.sex,
         }
@@ -114,7 +118,7 @@ class CheckSection:
         self.review.close()
         self.ui.checked.setMRMLScene(None)
 
-    def _land(self, about: Checked, found: Mapping[str, Any]) -> None:
+    def _land(self, about: Checked, found: Mapping[str, Any], second: SecondReader) -> None:
         """Keep the findings in the scene, with the answers that were given meanwhile."""
         volume, drawn = about.nodes()
         scene = self._context.scene
@@ -126,6 +130,7 @@ class CheckSection:
             found = {**found, "findings": entries}
         node = node or add_findings_node(scene, volume, drawn)
         node.SetText(to_text(found))
+        self._second, self._shown = (node.GetID(), second), None
         self.refresh()
         focused = qt.QApplication.focusWidget()
         if focused is None or self._widget.isAncestorOf(focused):
@@ -149,7 +154,9 @@ class CheckSection:
         shown = (node.GetID() if node else "", text)
         if shown != self._shown:
             found = read_findings(node)
-            self.review.show(volume, found)
+            known_for, second = self._second
+            second = second if node and node.GetID() == known_for else NOBODY
+            self.review.show(volume, self.segmentation, found, second)
             self._shown = shown
         self._show_count()
 
@@ -170,7 +177,8 @@ class CheckSection:
 
     def _job_changed(self, job: Job) -> None:
         if job.verb == "models" and job.state is State.DONE:
-            self._models = [str(entry["name"]) for entry in job.result["models"]]
+            known = job.result["models"]
+            self._models = [str(entry["name"]) for entry in known if entry["installed"]]
             self.refresh()
         elif job.verb == "segment" and job.state is State.DONE and self._context.choices:
             self._context.choices.checked = None
@@ -200,7 +208,7 @@ class CheckSection:
 
     def _show_models(self, chosen: str) -> None:
         names = self._models if chosen in ("", *self._models) else [*self._models, chosen]
-        texts = [_("None"), *names]
+        texts = [_("No model"), *names]
         fill(self.ui.checkModel, texts, texts.index(chosen) if chosen else 0)
 
     def _choose(self, node: Any) -> None:

@@ -40,6 +40,13 @@ def on(widget: Any, signal: str, call: Callable[..., None]) -> None:
         raise ValueError(f"{widget} has no signal {signal}")
 
 
+def on_button(button: Any, key: str, call: Callable[[], None]) -> None:
+    """Connect a button and a key, which works while the button can be seen and pressed."""
+    on(button, "clicked()", call)
+    # The button's own shortcut would click a tenth of a second later, and lose keys until then.
+    on(qt.QShortcut(qt.QKeySequence(key), button), "activated()", call)
+
+
 def shown(call: Callable[[], None]) -> None:
     """Call, and show an error instead of raising it: a slot's exceptions reach nobody."""
     try:

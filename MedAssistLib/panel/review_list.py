@@ -9,21 +9,17 @@ from typing import Any
 import qt
 
 from MedAssistLib.files import write_text
+from MedAssistLib.panel.check_second import NOBODY, SecondReader
 from MedAssistLib.panel.context import Context
 from MedAssistLib.panel.findings_node import to_text
-from MedAssistLib.panel.glue import fill, on, save_file, set_text
+from MedAssistLib.panel.glue import on, on_button, save_file, set_text
 from MedAssistLib.panel.place_mark import PlaceMark
-from MedAssistLib.panel.review import (
-    ACCEPTED,
-    DISMISSED,
-    FILTERS,
-    SEVERITIES,
-    SORT_KEYS,
-    STATES,
-    Entry,
-    Review,
-)
-from MedAssistLib.panel.review_texts import cells, details, severity_names, state_names
+from MedAssistLib.panel.review import ACCEPTED, DISMISSED, SORT_KEYS, Entry, Review
+from MedAssistLib.panel.review_filters import Filters
+from MedAssistLib.panel.review_fix import FixIt
+from MedAssistLib.panel.review_help import Meaning
+from MedAssistLib.panel.review_second import SecondInSight
+from MedAssistLib.panel.review_texts import cells, details
 from MedAssistLib.panel.sight import Brightness, look_at
 from MedAssistLib.panel.text import tr as _
 
@@ -40,21 +36,25 @@ class ReviewList:
     def __init__(self, context: Context, ui: Any, changed: Callable[[], None]) -> None:
         self._context, self._ui, self._changed = context, ui, changed
         self._review = Review()
+        self._filters = Filters(ui, self._review, self._fill)
         self._found: Mapping[str, Any] | None = None
         self._volume_id = ""
         self._filling = False
         self.mark = PlaceMark(context.scene)
         self._brightness = Brightness(context.scene)
+        self.second = SecondInSight(context.scene, ui.showDisagreement)
+        self.fix = FixIt(context, ui, self._fixed, lambda: self.second.reader)
+        page = context.resources.parent / "Help" / "check.html"
+        self.meaning = Meaning(page, ui.meaning, lambda: (self.current or {}).get("rule", ""))
         on(ui.findings, "itemSelectionChanged()", self._choose_row)
         on(ui.findings.horizontalHeader(), "sectionClicked(int)", self._sort)
-        for number, name in enumerate(FILTERS):
-            on(self._filters()[number], "activated(int)", lambda row, n=name: self._filter(n, row))
-        _button(ui.next, "N", lambda: self._step(1))
-        _button(ui.previous, "P", lambda: self._step(-1))
-        _button(ui.accept, "A", lambda: self._answer(ACCEPTED))
-        _button(ui.dismiss, "D", lambda: self._answer(DISMISSED))
+        on_button(ui.next, "N", lambda: self._step(1))
+        on_button(ui.previous, "P", lambda: self._step(-1))
+        on_button(ui.accept, "A", lambda: self._answer(ACCEPTED))
+        on_button(ui.dismiss, "D", lambda: self._answer(DISMISSED))
         on(ui.comment, "editingFinished()", self._comment)
         on(ui.fitBrightness, "clicked(bool)", self._fit)
+        on(ui.showDisagreement, "clicked(bool)", lambda _wanted: self._go())
         on(ui.saveFindings, "clicked()", self._save)
         header = ui.findings.horizontalHeader()
         header.setSectionsClickable(True)
@@ -81,8 +81,18 @@ class ReviewList:
         """The finding at hand."""
         return self._review.current
 
-    def show(self, volume: Any, found: Mapping[str, Any] | None) -> None:
-        """Show other findings, of the volume; the one at hand stays if it is among them."""
+    def show(
+        self,
+        volume: Any,
+        drawn: Any,
+        found: Mapping[str, Any] | None,
+        second: SecondReader = NOBODY,
+    ) -> None:
+        """Show other findings, of a volume and what was drawn on it by two readers.
+
+        The one at hand stays if it is among them.
+        """
+        self.second.take(second)
         at_hand = self._review.current
         self._found = found
         self._volume_id = volume.GetID() if volume is not None else ""
@@ -90,6 +100,7 @@ class ReviewList:
         if at_hand:
             same = [n for n, entry in enumerate(self.entries) if entry["id"] == at_hand["id"]]
             self._review.at = same[0] if same else None
+        self.fix.about(volume, drawn, self.entries)
         if self._review.current is None:
             self.mark.remove()
         self._fill()
@@ -98,28 +109,29 @@ class ReviewList:
         """Show nothing, and forget the nodes."""
         self.mark.remove()
         self._brightness.put_back()
-        self.show(None, None)
+        self.fix.scene_going()
+        self.show(None, None, None)
 
     def close(self) -> None:
-        """Leave nothing in the scene."""
+        """Leave nothing in the scene, and no window."""
+        self.meaning.close()
+        self.second.take(NOBODY)
         self.mark.remove()
         self._brightness.put_back()
-
-    def _filters(self) -> tuple[Any, Any, Any]:
-        return self._ui.severityFilter, self._ui.structureFilter, self._ui.stateFilter
 
     def _widgets(self) -> tuple[Any, ...]:
         """Return what is of no use without findings."""
         ui = self._ui
         answering = ui.commentLabel, ui.comment, ui.previous, ui.next, ui.accept, ui.dismiss
-        return *self._filters(), ui.findings, *answering, ui.fitBrightness, ui.saveFindings
+        more = ui.fix, ui.undoFix, ui.meaning, ui.fitBrightness, ui.saveFindings
+        return *self._filters.boxes, ui.findings, *answering, *more
 
     def _fill(self) -> None:
         """Show the list as it is now."""
         ui, review = self._ui, self._review
         for widget in self._widgets():
             widget.visible = bool(review.entries)
-        self._fill_filters()
+        self._filters.fill()
         rows = review.rows()
         table = ui.findings
         self._filling = True
@@ -128,28 +140,10 @@ class ReviewList:
             for column, text in enumerate(cells(review.entries[place])):
                 table.setItem(row, column, qt.QTableWidgetItem(text))
         table.resizeColumnToContents(1)
-        table.setColumnWidth(1, min(table.columnWidth(1), table.width // 3))
+        least = table.horizontalHeader().sectionSizeHint(1)
+        table.setColumnWidth(1, max(least, min(table.columnWidth(1), table.width // 3)))
         self._filling = False
         self._mark_row()
-
-    def _fill_filters(self) -> None:
-        wanted = self._review.wanted
-        structures = ["", *self._review.structures]
-        if wanted.get("structure", "") not in structures:
-            wanted["structure"] = ""
-        severities, states = severity_names(), state_names()
-        texts = (
-            [_("Severity"), *(severities[name] for name in SEVERITIES)],
-            [_("Structure"), *structures[1:]],
-            [_("Answer"), *(states[name] for name in STATES)],
-        )
-        for box, text, name in zip(self._filters(), texts, FILTERS, strict=True):
-            fill(box, text, self._values(name).index(wanted.get(name, "")))
-
-    def _values(self, name: str) -> list[str]:
-        """Return what can be asked of a field, in the order of its box."""
-        listed = {"severity": SEVERITIES, "state": STATES, "structure": self._review.structures}
-        return ["", *listed[name]]
 
     def _mark_row(self) -> None:
         """Choose the row of the finding at hand, and say all about it."""
@@ -165,6 +159,7 @@ class ReviewList:
         ui.comment.text = current["comment"] if current else ""
         for widget in (ui.comment, ui.accept, ui.dismiss):
             widget.enabled = current is not None
+        self.fix.show(current)
 
     def _choose_row(self) -> None:
         chosen = self._ui.findings.selectionModel().selectedRows()
@@ -186,6 +181,15 @@ class ReviewList:
         self._fill()
         self._go()
 
+    def _fixed(self, name: str) -> None:
+        """Show a finding that was repaired, or whose repair was undone."""
+        places = [n for n, entry in enumerate(self.entries) if entry["id"] == name]
+        self._review.at = places[0] if places else self._review.at
+        self._changed()
+        self._fill()
+        self._go()
+        self._ui.findings.setFocus()  # A button that is no longer enabled has no keys.
+
     def _comment(self) -> None:
         """Keep what was written, whether or not the line was left."""
         current, text = self._review.current, str(self._ui.comment.text).strip()
@@ -197,15 +201,12 @@ class ReviewList:
         self._review.sort(SORT_KEYS[column])
         self._fill()
 
-    def _filter(self, name: str, row: int) -> None:
-        self._review.wanted[name] = self._values(name)[row]
-        self._fill()
-
     def _go(self) -> None:
         """Let the views look at the finding at hand, and mark it."""
         self._mark_row()
         current = self._review.current
         volume = self._context.scene.GetNodeByID(self._volume_id) if self._volume_id else None
+        self.second.show(current, volume)
         if current is None or volume is None:
             self.mark.remove()
             return
@@ -231,10 +232,3 @@ class ReviewList:
         if path and self._found is not None:
             self._comment()
             write_text(Path(path), to_text({**self._found, "findings": self.entries}))
-
-
-def _button(button: Any, key: str, call: Callable[[], None]) -> None:
-    """Connect a button and a key, which works while the button can be seen and pressed."""
-    on(button, "clicked()", call)
-    # The button's own shortcut would click a tenth of a second later, and lose keys until then.
-    on(qt.QShortcut(qt.QKeySequence(key), button), "activated()", call)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from MedAssistLib.panel.review import ACCEPTED, DISMISSED, Entry
 from MedAssistLib.panel.text import tr as _
+
+if TYPE_CHECKING:
+    from MedAssistLib.panel.check_repair import Repair
 
 
 def cells(entry: Entry) -> tuple[str, str, str]:
@@ -28,6 +33,28 @@ def details(entry: Entry) -> str:
         for found in entry["evidence"]
     ]
     return "\n".join(filter(None, lines))
+
+
+def repair_text(repair: Repair) -> str:
+    """Return what a repair will do, before it does so."""
+    what = {
+        "island": _("removes the island"),
+        "hole": _("fills the hole"),
+        "gap": _("draws the missing slices between those on both sides"),
+        "copy": _("draws the copied slices anew, between those on both sides"),
+        "spike": _("takes off what sticks out of the slice"),
+        "model": _("takes the second reader's drawing within the box"),
+        "whole": _("takes the second reader's drawing of the whole structure"),
+    }[repair.change.kind]
+    parts = [
+        text.format(n=count, mm3=f"{count * repair.voxel_mm3:.0f}")
+        for text, count in (
+            (_("{n} voxels ({mm3} mm³) are added"), repair.change.added),
+            (_("{n} voxels ({mm3} mm³) are removed"), repair.change.removed),
+        )
+        if count
+    ]
+    return _("Fix it {what}: {parts}.").format(what=what, parts=", ".join(parts))
 
 
 def severity_names() -> dict[str, str]:
