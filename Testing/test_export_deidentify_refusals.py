@@ -111,6 +111,25 @@ def test_a_picture_that_says_it_shows_no_text_is_written(tmp_path: Path) -> None
     assert deidentify([save(data, tmp_path / "a.dcm")], tmp_path / "b.dcm").files == 1
 
 
+@pytest.mark.parametrize(
+    ("changes", "warned"),
+    [
+        ({"ImageType": ["DERIVED", "SECONDARY", "MPR"]}, True),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "M", "SECONDARY"]}, False),
+        ({"ImageType": ["DERIVED", "SECONDARY", "MPR"], "BurnedInAnnotation": "NO"}, False),
+        ({"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"}, True),
+        ({}, False),
+    ],
+    ids=str,
+)
+def test_made_pictures_that_do_not_say_that_they_are_free_of_text_are_warned_of(
+    changes: dict[str, object], warned: bool, tmp_path: Path
+) -> None:
+    """Renderings and fused images carry names often enough; to refuse them all helps nobody."""
+    made = deidentify([save(mr_image(**changes), tmp_path / "a.dcm")], tmp_path / "b.dcm")
+    assert any("free of text" in warning for warning in made.warnings) is warned
+
+
 def test_a_name_in_the_comment_of_a_jpeg_is_refused(tmp_path: Path) -> None:
     data = mr_image(Modality="OT")
     data.file_meta.TransferSyntaxUID = uid.JPEGBaseline8Bit

@@ -12,6 +12,7 @@ from MedAssistLib.panel.check_section import CheckSection
 from MedAssistLib.panel.choices import Choices
 from MedAssistLib.panel.context import Context
 from MedAssistLib.panel.enhance_section import EnhanceSection
+from MedAssistLib.panel.export_section import ExportSection
 from MedAssistLib.panel.glue import Ticker, load_ui, on, set_text
 from MedAssistLib.panel.input_section import InputSection
 from MedAssistLib.panel.jobs_section import JobsSection
@@ -53,8 +54,10 @@ class Panel:
         self.train = TrainSection(
             self.context, lambda: self.segment.setup.can_run, self.ui.trainSection.layout()
         )
+        self.export = ExportSection(self.context, self.ui.exportSection.layout())
         self.jobs = JobsSection(self.context, self.runs, self.ui.jobsPlace.layout())
-        self._sections = (self.input, self.enhance, self.segment, self.check, self.train)
+        before = self.input, self.enhance, self.segment, self.check
+        self._sections = (*before, self.train, self.export)
         on(self.ui.diagnostics, "clicked()", self._copy_diagnostics)
         self._looked_for_kept = False
         self._ticker.start()

@@ -25,8 +25,14 @@ _TURN_S, _TURN_EVERY_MS = 0.01, 50
 
 
 @dataclass
-class _Search:
-    """The files of one volume, found one after the other."""
+class Search:
+    """The files of one volume, found one after the other.
+
+    Attributes:
+        instances: SOP Instance UIDs with blanks between.
+        left: Those that were not looked up yet.
+        files: The files of the others; none at all if one is missing.
+    """
 
     instances: str
     left: Iterator[str]
@@ -44,7 +50,7 @@ class SeriesOddities:
     def __init__(self, context: Context, changed: Callable[[], None]) -> None:
         self._context, self._changed = context, changed
         self._found: dict[str, tuple[str, ...]] = {}
-        self._searches: list[_Search] = []
+        self._searches: list[Search] = []
         self._ticker = Ticker(_TURN_EVERY_MS, self._search)
 
     def of(self, volume: Any) -> tuple[str, ...]:
@@ -54,7 +60,7 @@ class SeriesOddities:
             return ()
         if instances not in self._found:
             self._found[instances] = ()
-            self._searches.append(_Search(instances, iter(instances.split())))
+            self._searches.append(Search(instances, iter(instances.split())))
             self._ticker.start()
         return self._found[instances]
 
@@ -64,14 +70,14 @@ class SeriesOddities:
 
     def _search(self) -> None:
         search = self._searches.pop()
-        if _look_up(search):
+        if look_up(search):
             self._searches.append(search)
         elif search.files:
             self._ask(search)
         if not self._searches:
             self._ticker.stop()
 
-    def _ask(self, search: _Search) -> None:
+    def _ask(self, search: Search) -> None:
         job = Job(
             title="",
             verb="oddities",
@@ -86,7 +92,7 @@ class SeriesOddities:
         self._changed()
 
 
-def _look_up(search: _Search) -> bool:
+def look_up(search: Search) -> bool:
     """Look up files for a moment; return whether some are left."""
     database = getattr(slicer, "dicomDatabase", None)
     until = time.monotonic() + _TURN_S

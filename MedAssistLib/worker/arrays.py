@@ -106,29 +106,15 @@ def write_surfaces(segmentation: Segmentation, path: Path) -> None:
     Raises:
         ResourceError: If the file cannot be written.
     """
+    from MedAssistLib.export.surface_volume import point_normals
     from MedAssistLib.export.surfaces import make_surfaces
 
     arrays: dict[str, Any] = {}
     for surface in make_surfaces(segmentation):
         label = surface.segment.label
         arrays[f"points_{label}"] = surface.points.astype(np.float32)
-        arrays[f"normals_{label}"] = _normals(surface.points, surface.triangles)
+        normals = point_normals(surface.points, surface.triangles)
+        arrays[f"normals_{label}"] = normals.astype(np.float32)
         arrays[f"triangles_{label}"] = surface.triangles.astype(np.int64)
     with replacing(path) as temporary, temporary.open("wb") as stream:
         np.savez(stream, **arrays)
-
-
-def _normals(
-    points: npt.NDArray[np.float64], triangles: npt.NDArray[np.integer]
-) -> npt.NDArray[np.float32]:
-    """Return the mean normal of the triangles around each point, larger ones weighing more."""
-    first, second, third = (points[triangles[:, corner]] for corner in range(3))
-    across = np.cross(second - first, third - first)
-    normals = np.zeros_like(points)
-    for corner in range(3):
-        for axis in range(3):
-            normals[:, axis] += np.bincount(
-                triangles[:, corner], across[:, axis], minlength=len(points)
-            )
-    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
-    return (normals / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)

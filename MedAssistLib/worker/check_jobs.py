@@ -16,33 +16,49 @@ from MedAssistLib.progress import Progress
 from MedAssistLib.worker.arrays import read_scan
 from MedAssistLib.worker.cache import ModelCache
 from MedAssistLib.worker.labels import read_labels
+from MedAssistLib.worker.second_reader import write_second
 
 Request = Mapping[str, Any]
 
 _TOLERANCE = 1e-3  # voxels: file formats round
 
 
-def check(request: Request, _models: ModelCache, progress: Progress) -> dict[str, Any]:
+def check(request: Request, models: ModelCache, progress: Progress) -> dict[str, Any]:
     """Check ``scan`` and its ``layers`` of labels; the result's ``found`` is a findings file.
 
     ``age``, ``sex`` and ``model`` are what else is known, and ``earlier``, the name of a findings
-    file, has the answers that the same findings had before.
+    file, has the answers that the same findings had before. The result's ``drawn_as`` has the names
+    that structures of the model have in the drawing. With ``device`` the model is run there as a
+    second reader; with ``second``, the name of an ``.npz`` file, what it drew of the
+    structures that findings are about goes there (see
+    :func:`MedAssistLib.worker.second_reader.write_second`), and the result has ``second``.
     """
     progress.part("Preparing", 0.0, 0.05).update(0.0)
     from MedAssistLib import check as checking
     from MedAssistLib.check.findings_file import FindingsFile, read_json, to_data
     from MedAssistLib.models import find
+    from MedAssistLib.models.formats import suited
 
-    card = find(request["model"]) if request.get("model") else None
-    options = checking.CheckOptions(card=card, age=request.get("age"), sex=request.get("sex") or "")
     scan = read_scan(request["scan"])
+    card = suited(find(request["model"]), scan.image) if request.get("model") else None
+    options = checking.CheckOptions(card=card, age=request.get("age"), sex=request.get("sex") or "")
     layers, notes = _layers(request["layers"], scan)
+    drawn_as: dict[str, str] = {}
+    opinion, began = None, 0.05
     if card and layers:
+        if request.get("device"):
+            asking, began = progress.part("Asking the second reader", 0.05, 0.7), 0.7
+            opinion, doubts = checking.ask_if_possible(
+                scan, card, device=request["device"], progress=asking, load=models.load
+            )
+            notes += doubts
+        own = {segment.label: segment.name for segment in layers[0].segments}
         layers[0], more = checking.named(layers[0], _not_in(layers[1:], card.segments))
+        drawn_as = {s.name: own[s.label] for s in layers[0].segments if s.label in own}
         notes += more
     first = layers[0] if layers else None
-    part = progress.part("Checking", 0.05, 1.0)
-    found = checking.check(scan, first, options, part, layers=tuple(layers[1:]))
+    part = progress.part("Checking", began, 1.0)
+    found = checking.check(scan, first, options, part, layers=tuple(layers[1:]), opinion=opinion)
     earlier = read_json(Path(request["earlier"])).findings if request.get("earlier") else ()
     result = FindingsFile(
         findings=checking.with_answers(checking.ranked((*found, *notes)), earlier),
@@ -50,7 +66,12 @@ def check(request: Request, _models: ModelCache, progress: Progress) -> dict[str
         segmentation=first.made_by if first else "",
         model=card.name if card else "",
     )
-    return {"found": to_data(result)}
+    answer = {"found": to_data(result), "drawn_as": drawn_as}
+    if opinion and request.get("second"):
+        names = {finding.structure for finding in result.findings}
+        path = Path(request["second"])
+        answer["second"] = write_second(names, layers, opinion.segmentation, path)
+    return answer
 
 
 def _layers(

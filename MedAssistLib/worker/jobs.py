@@ -9,6 +9,7 @@ from MedAssistLib.errors import UsageError
 from MedAssistLib.progress import Progress
 from MedAssistLib.worker import (
     check_jobs,
+    export_jobs,
     image_jobs,
     machine_jobs,
     model_jobs,
@@ -28,6 +29,7 @@ _VERBS: dict[str, tuple[Verb, tuple[str, ...]]] = {
     "segment": (image_jobs.segment, ("scan", "output", "model")),
     "enhance": (image_jobs.enhance, ("scan", "output")),
     "check": (check_jobs.check, ("scan", "layers")),
+    "export": (export_jobs.export, ("scan", "parcel", "folder", "staging")),
     "preview": (preview_jobs.preview, ("scan", "output", "axis", "index")),
     "models": (model_jobs.models, ()),
     "add": (model_jobs.add, ("sources",)),

@@ -1,4 +1,4 @@
-"""``medassist export``: a scan and its segmentation as a file for other programs."""
+"""``medassist export``: a scan and its segmentation as files for other programs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from MedAssistLib.case import Case
+from MedAssistLib.cli import export_folder
 from MedAssistLib.cli.commands import Outcome
 from MedAssistLib.cli.inputs import add_output, add_scan, add_segmentation, read_case
 from MedAssistLib.errors import UsageError
@@ -32,9 +33,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_scan(parser)
     add_segmentation(parser, required=True)
     kinds = ", ".join(_KINDS)
-    add_output(parser, f"the suffix picks the format: {kinds} or {_SCENE} (a scene for 3D Slicer)")
+    what = f"the suffix picks the format: {kinds} or {_SCENE} (a scene for 3D Slicer); or a folder"
+    add_output(parser, what)
+    export_folder.add_arguments(parser)
     what = "findings file of medassist check, with the reviewer's answers, for reports"
     parser.add_argument("--findings", type=Path, metavar="FILE", help=what)
+    people = parser.add_argument_group("reference ranges", "of volumes, drawn into reports")
+    people.add_argument("--age", type=float, metavar="YEARS", help="of the person")
+    people.add_argument("--sex", choices=("F", "M"), default="", help="of the person")
+    people.add_argument(
+        "--reference-ranges", type=Path, metavar="FILE", help="volumes of healthy people"
+    )
     meshes = parser.add_argument_group("meshes")
     meshes.add_argument(
         "--space",
@@ -56,14 +65,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, progress: Progress) -> Outcome:
     """Read, measure, write."""
+    if export_folder.is_folder(arguments.output):
+        return _to_folder(arguments, progress)
+    if arguments.formats:
+        raise UsageError("--formats is for a folder", hint="Give -o the name of one")
     suffix = formats.suffix_of(arguments.output, (*_KINDS, _SCENE))
     if (arguments.space or arguments.separate) and suffix not in formats.MESH_FORMATS:
         hint = f"Leave them away, or write {', '.join(formats.MESH_FORMATS)}"
         raise UsageError("--space and --separate are for meshes", hint=hint)
+    known = arguments.age is not None or arguments.sex or arguments.reference_ranges
+    if known and suffix not in formats.REPORT_FORMATS:
+        hint = f"Leave them away, or write {', '.join(formats.REPORT_FORMATS)}"
+        raise UsageError("--age, --sex and --reference-ranges are for reports", hint=hint)
     case = _known_better(read_case(arguments, progress.part("Reading", 0.0, 0.5)), arguments)
-    made = _trace(case, arguments, suffix, progress.part("Hashing", 0.5, 0.6))
+    made = _trace(case, arguments, [suffix], progress.part("Hashing", 0.5, 0.6))
     progress.part("Writing", 0.6, 1.0).update(0.0)
-    outputs = _write(case, arguments, suffix, made)
+    return _told(_write(case, arguments, suffix, made), made, arguments)
+
+
+def _to_folder(arguments: argparse.Namespace, progress: Progress) -> Outcome:
+    """Write several files."""
+    asked = export_folder.wanted(arguments)
+    arguments.output = None  # Each of its files is looked at when its name is known.
+    case = _known_better(read_case(arguments, progress.part("Reading", 0.0, 0.5)), arguments)
+    suffixes = list(asked.parcel.kinds.values())
+    made = _trace(case, arguments, suffixes, progress.part("Hashing", 0.5, 0.6))
+    part = progress.part("Writing", 0.6, 1.0)
+    outputs = export_folder.write(case, asked, arguments, made, part)
+    return _told(outputs, made, arguments)
+
+
+def _told(outputs: list[Path], made: Provenance | None, arguments: argparse.Namespace) -> Outcome:
+    """Write the record if it is asked for, and tell what was written."""
     if made and arguments.provenance:
         from MedAssistLib.export.provenance import write_provenance
 
@@ -90,10 +123,10 @@ def _known_better(case: Case, arguments: argparse.Namespace) -> Case:
 
 
 def _trace(
-    case: Case, arguments: argparse.Namespace, suffix: str, progress: Progress
+    case: Case, arguments: argparse.Namespace, suffixes: list[str], progress: Progress
 ) -> Provenance | None:
     """Return how the case was made, if a report or a file shall tell it."""
-    if not arguments.provenance and suffix not in formats.REPORT_FORMATS:
+    if not arguments.provenance and not set(suffixes) & set(formats.REPORT_FORMATS):
         return None
     from MedAssistLib.export.provenance import (
         source,
@@ -107,11 +140,14 @@ def _trace(
         source_of_scan(Path(arguments.scan), arguments.series, progress),
         source_of_segmentation(Path(arguments.segmentation)),
         *(source("findings", [path]) for path in (arguments.findings,) if path),
+        *(source("reference ranges", [path]) for path in (arguments.reference_ranges,) if path),
     ]
-    # Not the series, whose UID tells who it is.
+    # Neither the series, whose UID tells who it is, nor age and sex.
     asked = {name: getattr(arguments, name) for name in ("modality", "strict", "spacing")}
     asked |= {name: getattr(arguments, name) for name in ("space", "separate")}
-    options = {"format": suffix} | {name: value for name, value in asked.items() if value}
+    options = {"format": " ".join(suffixes)} | {
+        name: value for name, value in asked.items() if value
+    }
     return trace(case, inputs, find(arguments.model) if arguments.model else None, options)
 
 
@@ -130,8 +166,11 @@ def _write(
         return write_meshes(case.segmentations[-1], path, options)
     if suffix in formats.REPORT_FORMATS:
         from MedAssistLib.export.report import ReportOptions
+        from MedAssistLib.worker.usual import usual_volumes
 
-        formats.writer(formats.REPORT_FORMATS, path)(case, path, ReportOptions(provenance=made))
+        ranges = usual_volumes(case, arguments.age, arguments.sex, arguments.reference_ranges)
+        told = ReportOptions(ranges=ranges, provenance=made)
+        formats.writer(formats.REPORT_FORMATS, path)(case, path, told)
     elif suffix == _SCENE:
         from MedAssistLib.scene import write_mrb
 

@@ -22,7 +22,7 @@ from MedAssistLib.export.deidentify.heads import shows_head
 from MedAssistLib.export.deidentify.identity import Identity
 from MedAssistLib.export.deidentify.options import DeidentifyOptions
 from MedAssistLib.export.deidentify.pseudonyms import Pseudonyms
-from MedAssistLib.export.deidentify.refusals import require_cleanable
+from MedAssistLib.export.deidentify.refusals import may_show_text, require_cleanable
 from MedAssistLib.export.deidentify.tally import Deeds
 from MedAssistLib.read.dicom.headers import PARSE_ERRORS, Header, read_header
 
@@ -41,6 +41,7 @@ class Cleaned:
         identity: Who it was about.
         deeds: What was done.
         face: Whether it may show a face: ``None`` if it does not say what it shows.
+        text: Whether text may well be drawn into its picture.
     """
 
     source: Path
@@ -49,6 +50,7 @@ class Cleaned:
     identity: Identity
     deeds: Deeds
     face: bool | None
+    text: bool
 
 
 def clean_dicom(
@@ -97,7 +99,7 @@ def _cleaned(
     data = pydicom.dcmread(path, force=True)
     _new_meta(data, header)
     require_cleanable(data, path, options)
-    identity, face = Identity(data), shows_head(data)
+    identity, face, text = Identity(data), shows_head(data), may_show_text(data)
     require_no_text_in_pixels(data, header, identity)
     overlays = clear_overlays_in_pixels(data, header)
     codes = set(stamp.earlier_codes(data))
@@ -113,7 +115,8 @@ def _cleaned(
     cleaner.deeds |= {(name, "replaced by a pseudonym") for name in _NAMES}
     stamp.stamp(data, place[0], codes | cleaner.options | _codes_of(options), options.days)
     data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
-    return Cleaned(path, data, place, identity, cleaner.deeds, face if faces is None else False)
+    face = face if faces is None else False
+    return Cleaned(path, data, place, identity, cleaner.deeds, face, text)
 
 
 def _whole_header(path: Path) -> Header:

@@ -41,6 +41,18 @@ def require_cleanable(data: Dataset, path: Path, options: DeidentifyOptions) -> 
         raise InputError(doubt, where=path, hint=hint)
 
 
+def may_show_text(data: Dataset) -> bool:
+    """Tell whether text may well be drawn into a picture that is cleanable all the same.
+
+    Made pictures, such as renderings, fused and colour images, often have some; few files say.
+    """
+    if "PixelData" not in data or str(data.get("BurnedInAnnotation", "") or "").upper() == "NO":
+        return False
+    kind = data.get("ImageType", None) or ()
+    words = [str(word).upper() for word in ([kind] if isinstance(kind, str) else kind)]
+    return int(data.get("SamplesPerPixel", None) or 1) > 1 or "SECONDARY" in words[1:2]
+
+
 def _burned_in(data: Dataset, name: str) -> str:
     """Return why text may be drawn into a picture (PS3.3 C.7.6.1.1.1); empty if none is likely."""
     stated = str(data.get("BurnedInAnnotation", "") or "").upper()

@@ -41,7 +41,7 @@ class Writer:
         self._options, self._faces = options, faces
         self._pseudonyms = Pseudonyms(options.key, options.patients, keep_uids=options.keep_uids)
         self._patients: set[str] = set()
-        self._heads = self._unsaid = 0
+        self._heads = self._unsaid = self._made = 0
         self.tally = Tally()
         self.files = 0
 
@@ -59,6 +59,7 @@ class Writer:
                 save_dicom(cleaned, target)
             self._heads += cleaned.face is True
             self._unsaid += cleaned.face is None
+            self._made += cleaned.text
             deeds = cleaned.deeds
         else:
             with _whole(place(item, None)) as target:
@@ -72,12 +73,17 @@ class Writer:
         if self._heads:
             told.append(
                 f"{self._heads} images show a head: its face can be rebuilt from them, and found. "
-                "--deface takes it out."
+                "Defacing takes it out."
             )
         if self._unsaid:
             told.append(
                 f"{self._unsaid} images do not say what they show. If it is a head, its face can "
-                "be rebuilt from them; --deface takes it out."
+                "be rebuilt from them; defacing takes it out."
+            )
+        if self._made and not self._options.allow_burned_in:
+            told.append(
+                f"{self._made} images were made of others or are in colour, and do not say that "
+                "they are free of text: look at them before you give them away."
             )
         if self._options.allow_burned_in:
             told.append("Nothing looked at the pictures: text drawn into them is still there.")

@@ -8,19 +8,14 @@ slices it would be cut, and most readers take nothing but regular planes.
 
 from __future__ import annotations
 
-import itertools
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
-from MedAssistLib import geometry
+from MedAssistLib.export.dicom.grids import on_grid
 from MedAssistLib.export.dicom.sources import Source, SourceFrame
-from MedAssistLib.read.dicom.geometry import Grid
-
-_TOLERANCE = 1e-3
-"""Share of a voxel by which files round places."""
 
 
 class Origin(NamedTuple):
@@ -41,25 +36,10 @@ def in_planes(labels: sitk.Image, source: Source) -> tuple[sitk.Image, list[Orig
     No voxel moves. Labels on another grid stay as they are and came from no single image: each
     plane has a position of its own, so that DICOM does not mind which way k runs.
     """
-    turned = _on_grid(labels, source.grid)
+    turned = on_grid(labels, source.grid)
     if turned is not None:
         return turned, [_origin(k, source) for k in range(source.grid.size[2])]
     return labels, [Origin((), same=False)] * labels.GetSize()[2]
-
-
-def _on_grid(labels: sitk.Image, grid: Grid) -> sitk.Image | None:
-    """Return the labels with the axes of a grid if they have its voxels, otherwise ``None``."""
-    directions = [float(value) for value in grid.direction.ravel()]
-    code = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(directions)
-    turned = sitk.DICOMOrient(labels, code)
-    if turned.GetSize() != grid.size:
-        return None
-    matrix = np.eye(4)
-    matrix[:3, :3] = grid.direction * np.array(grid.spacing)
-    matrix[:3, 3] = grid.origin
-    corners = np.array([(*c, 1.0) for c in itertools.product(*((0, n - 1) for n in grid.size))])
-    apart = corners @ (geometry.index_to_lps(turned) - matrix).T
-    return turned if np.abs(apart).max() <= _TOLERANCE * min(grid.spacing) else None
 
 
 def _origin(k: int, source: Source) -> Origin:

@@ -31,8 +31,13 @@ if TYPE_CHECKING:
     from highdicom.seg import Segmentation as Stored
 
 
-def write_seg(case: Case, path: Path) -> list[Path]:
+def write_seg(case: Case, path: Path, source: Source | None = None) -> list[Path]:
     """Write the last segmentation of a case as DICOM SEG, one bit a voxel.
+
+    Args:
+        case: With a segmentation.
+        path: Where to.
+        source: The series of the scan; found by the scan's path if not given.
 
     Returns:
         The file.
@@ -42,11 +47,16 @@ def write_seg(case: Case, path: Path) -> list[Path]:
             if a voxel has a value that no segment has.
         ResourceError: If the file cannot be written; an earlier file is as it was.
     """
-    return _write(case, path, "BINARY")
+    return _write(case, path, source, "BINARY")
 
 
-def write_label_map(case: Case, path: Path) -> list[Path]:
+def write_label_map(case: Case, path: Path, source: Source | None = None) -> list[Path]:
     """Write it as a DICOM SEG of the newer kind that holds labels, for readers that know it.
+
+    Args:
+        case: As :func:`write_seg`.
+        path: As :func:`write_seg`.
+        source: As :func:`write_seg`.
 
     Returns:
         The file.
@@ -55,11 +65,11 @@ def write_label_map(case: Case, path: Path) -> list[Path]:
         InputError: As :func:`write_seg`.
         ResourceError: As :func:`write_seg`.
     """
-    return _write(case, path, "LABELMAP")
+    return _write(case, path, source, "LABELMAP")
 
 
-def _write(case: Case, path: Path, kind: str) -> list[Path]:
-    seg = make_seg(last_segmentation(case), source_of(case.scan), kind)
+def _write(case: Case, path: Path, source: Source | None, kind: str) -> list[Path]:
+    seg = make_seg(last_segmentation(case), source or source_of(case.scan), kind)
     return save((seg, path))
 
 

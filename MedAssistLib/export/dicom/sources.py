@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import SimpleITK as sitk
 from pydicom.filereader import read_file_meta_info
 
 from MedAssistLib.case import Scan
 from MedAssistLib.errors import InputError
+from MedAssistLib.export.dicom.grids import on_grid
 from MedAssistLib.export.dicom.study import study_of
 from MedAssistLib.export.dicom.uids import derived_uid
 from MedAssistLib.progress import Progress
@@ -23,6 +27,10 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 _HINT = "Give the DICOM folder, zip or DICOMDIR that the scan came from as the scan"
+_OTHER_HINT = "Choose the folder of the series that the volume was read from, or another format"
+
+NEARLY = 0.1
+"""Share of a voxel by which other readers, who round too, may place a series' voxels elsewhere."""
 
 
 class SourceFrame(NamedTuple):
@@ -50,6 +58,7 @@ class Source:
         frame_of_reference: Frame of Reference UID of its coordinates.
         modality: DICOM modality.
         series_number: Series Number; 0 if it has none.
+        paths: Its files.
         frames: Its images, ordered along their normal.
         grid: The regular grid that they were read onto, and where on it each lies.
     """
@@ -60,6 +69,7 @@ class Source:
     frame_of_reference: str
     modality: str
     series_number: int
+    paths: tuple[Path, ...]
     frames: tuple[SourceFrame, ...]
     grid: Grid
 
@@ -85,9 +95,36 @@ def source_of(scan: Scan) -> Source:
         raise InputError("is not there any more", where=scan.source, hint=_HINT)
     with files_of(scan.source, Progress()) as files:
         volume = _volume_of(scan, find_volumes(files.paths, Progress()).volumes)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Odd values are left away.
-            return _source(scan, volume)
+        return _source(volume, scan.source)
+
+
+def source_among(
+    files: Sequence[Path], image: sitk.Image, where: Path | str, progress: Progress
+) -> Source:
+    """Find the DICOM series, among some files, whose voxels an image has.
+
+    Args:
+        files: Any files, in any order.
+        image: Read from one of the series, by whichever program; its axes may be in another order.
+        where: What the user knows the files as.
+        progress: Told how far it is.
+
+    Raises:
+        InputError: If no series has its voxels at their places, or more than one, or if the files
+            do not say which instances they are.
+        CancelledError: If the user asked to stop.
+    """
+    volumes = find_volumes(files, progress).volumes
+    found = [volume for volume in volumes if on_grid(image, volume.grid, NEARLY) is not None]
+    if len(found) == 1:
+        return _source(found[0], where)
+    if found:
+        what = f"holds {len(found)} DICOM series with the voxels of the volume"
+    elif volumes:
+        what = "holds no DICOM series whose voxels lie where those of the volume do"
+    else:
+        what = "holds no DICOM series"
+    raise InputError(what, where=where, hint=_OTHER_HINT)
 
 
 def _volume_of(scan: Scan, volumes: tuple[Volume, ...]) -> Volume:
@@ -111,18 +148,20 @@ def _name(volume: Volume) -> str:
     return " ".join(word for word in words if word) or "scan"
 
 
-def _source(scan: Scan, volume: Volume) -> Source:
+def _source(volume: Volume, where: Path | str) -> Source:
     try:
-        data = volume.frames[0].header.dataset()
-        frames = tuple(_frame(frame, volume) for frame in volume.frames)
-        study = study_of(data)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Odd values are left away.
+            data = volume.frames[0].header.dataset()
+            frames = tuple(_frame(frame, volume) for frame in volume.frames)
+            study = study_of(data)
     except PARSE_ERRORS as error:
         what = "has a damaged header"
-        raise InputError(what, where=scan.source or "", hint="Copy or export it again") from error
+        raise InputError(what, where=where, hint="Copy or export it again") from error
     known = "\n".join(sorted(frame.instance for frame in frames))
     if not all(frame.sop_class and frame.instance for frame in frames):
         what = "has files that do not say which instance they are, so that none can refer to them"
-        raise InputError(what, where=scan.source or "", hint="Have the archive send it again")
+        raise InputError(what, where=where, hint="Have the archive send it again")
     header = volume.frames[0].header
     return Source(
         study=study,
@@ -131,6 +170,7 @@ def _source(scan: Scan, volume: Volume) -> Source:
         frame_of_reference=header.text("FrameOfReferenceUID") or derived_uid("frame", known),
         modality=volume.modality or "OT",
         series_number=volume.series_number or 0,
+        paths=volume.paths,
         frames=frames,
         grid=volume.grid,
     )

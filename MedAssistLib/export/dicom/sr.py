@@ -39,7 +39,7 @@ _PROCEDURE = Code("363679005", "SCT", "Imaging procedure")
 _DEVICE = Code("121007", "DCM", "Device")
 
 
-def write_sr(case: Case, path: Path) -> list[Path]:
+def write_sr(case: Case, path: Path, source: Source | None = None) -> list[Path]:
     """Write measurements and findings of a case as DICOM SR, and the segmentation beside it.
 
     Args:
@@ -47,6 +47,7 @@ def write_sr(case: Case, path: Path) -> list[Path]:
         path: Of the report. The segmentation that it refers to is ``NAME.seg.dcm`` for a report
             ``NAME.sr.dcm``; if that file is there, it is not touched and has to hold the same
             structures.
+        source: The series of the scan; found by the scan's path if not given.
 
     Returns:
         The files that were written: the segmentation, unless it was there, and the report.
@@ -57,7 +58,7 @@ def write_sr(case: Case, path: Path) -> list[Path]:
             measurement is about no structure, or about one of two with the same name.
         ResourceError: If a file cannot be written; an earlier one is as it was.
     """
-    segmentation, source = last_segmentation(case), source_of(case.scan)
+    segmentation, source = last_segmentation(case), source or source_of(case.scan)
     beside = path.with_name(path.name.removesuffix(_SUFFIX) + _BESIDE)
     is_there = beside.exists()
     if is_there:
