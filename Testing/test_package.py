@@ -129,7 +129,7 @@ def test_every_library_file_is_listed_for_the_extension_package() -> None:
 
 def test_every_module_file_is_listed_for_the_extension_package() -> None:
     module = REPOSITORY / "MedAssist"
-    files = [p for p in module.rglob("*") if p.suffix in (".py", ".png", ".svg", ".ui")]
+    files = [p for p in module.rglob("*") if p.suffix in (".py", ".png", ".svg", ".ui", ".html")]
     expected = {p.relative_to(module).as_posix() for p in files}
     assert _listed(module / "CMakeLists.txt") == expected
     assert not (module / "__init__.py").exists()

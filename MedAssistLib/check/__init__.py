@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from MedAssistLib.check.asking import ask, ask_if_possible
 from MedAssistLib.check.calibration import calibrate
 from MedAssistLib.check.context import Context
 from MedAssistLib.check.identity import finding_id, with_answers
 from MedAssistLib.check.merge import ranked
+from MedAssistLib.check.opinion import Opinion
 from MedAssistLib.check.options import CheckOptions
 from MedAssistLib.check.placing import named, placed, renamed
 from MedAssistLib.check.rules import rule_kinds
@@ -16,6 +18,9 @@ __all__ = [
     "Calibration",
     "CheckOptions",
     "Context",
+    "Opinion",
+    "ask",
+    "ask_if_possible",
     "calibrate",
     "calibration_of",
     "check",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -13,6 +13,8 @@ from scipy import ndimage
 
 from MedAssistLib import geometry
 from MedAssistLib.case import Scan, Segmentation
+from MedAssistLib.check.compared import Compared, compared
+from MedAssistLib.check.opinion import Opinion
 from MedAssistLib.check.options import CheckOptions
 from MedAssistLib.check.rule import Need
 from MedAssistLib.check.structure import MARGIN, Structure
@@ -34,6 +36,7 @@ class Context:
         layers: Further structures on the scan's grid that may overlap with those, as the layers of
             a file do.
         options: What else is known: the model's card, age, sex, calibration.
+        opinion: What a model makes of the scan; ``None`` if none was asked.
         progress: For rules that take long: look at it for cancellation.
 
     Raises:
@@ -44,10 +47,12 @@ class Context:
     segmentation: Segmentation | None = None
     layers: tuple[Segmentation, ...] = ()
     options: CheckOptions = field(default_factory=CheckOptions)
+    opinion: Opinion | None = None
     progress: Progress = field(default_factory=Progress)
 
     def __post_init__(self) -> None:
-        for made in (self.segmentation, *self.layers):
+        model = self.opinion.segmentation if self.opinion else None
+        for made in (self.segmentation, *self.layers, model):
             if made is not None and not geometry.same_grid(self.scan.image, made.labels):
                 hint = "Give the scan that it was drawn on"
                 where = self.scan.source or self.scan.name
@@ -58,10 +63,15 @@ class Context:
     @property
     def has(self) -> frozenset[Need]:
         """What there is for rules that need it."""
+        asked = self.opinion
+        own = asked is not None and self.segmentation is asked.segmentation
         there = {
             Need.SCAN: self.scan,
             Need.SEGMENTATION: self.segmentation,
             Need.MODEL: self.options.card,
+            Need.OPINION: None if own else asked,
+            Need.OWN: asked if own else None,
+            Need.PROBABILITIES: asked.probabilities if asked else None,
         }
         return frozenset(need for need, what in there.items() if what is not None)
 
@@ -98,6 +108,31 @@ class Context:
     def structures(self) -> tuple[Structure, ...]:
         """The structures that have a voxel, layer by layer, in the order of the segments."""
         return tuple(found for made in self.drawn for found in structures(made))
+
+    @cached_property
+    def second(self) -> Mapping[str, Structure]:
+        """The structures that the opinion has a voxel of, by name.
+
+        Raises:
+            ValueError: If there is no opinion.
+        """
+        if self.opinion is None:
+            raise ValueError("there is no second opinion")
+        return {found.name: found for found in structures(self.opinion.segmentation)}
+
+    def compared(self) -> Iterator[Compared]:
+        """Yield the structures that both the drawing and the opinion have, side by side.
+
+        They are not kept: they are large.
+
+        Raises:
+            ValueError: If there is no opinion.
+        """
+        if self.opinion is None:
+            raise ValueError("there is no second opinion")
+        for mine in self.structures:
+            if mine.name in self.second:
+                yield compared(mine, self.second[mine.name], self.opinion)
 
     def unlabelled(self, structure: Structure) -> Mask:
         """Return where no layer has a label, on the grid of a structure's mask with its margin.
@@ -144,8 +179,8 @@ def _grain(masks: Sequence[Mask]) -> tuple[float, float, float]:
 
 
 def _repeats(slices: Mask) -> float:
-    """Return how often each slice of a stack, an empty one at each end, is there on average."""
-    inner = slices[MARGIN:-MARGIN]
+    """Return how often each slice of a stack is there on average; empty ones do not count."""
+    inner = slices[slices.any(axis=(1, 2))]
     if len(inner) < _FEWEST_SLICES:
         return 1.0
     changes = (inner[1:] != inner[:-1]).any(axis=(1, 2))

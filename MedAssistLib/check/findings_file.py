@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,7 +11,7 @@ from typing import Any
 from MedAssistLib.case import Evidence, Finding, Point, Severity, State
 from MedAssistLib.check.identity import finding_id
 from MedAssistLib.errors import InputError
-from MedAssistLib.files import readable, write_text
+from MedAssistLib.files import csv_text, readable, write_text
 
 _COLUMNS = (
     "id", "rule", "severity", "title", "explanation", "structure", "L", "P", "S", "evidence",
@@ -64,11 +62,9 @@ def write_csv(found: FindingsFile, path: Path) -> None:
     Raises:
         ResourceError: If it cannot be written; an earlier file is as it was.
     """
-    text = io.StringIO()
-    table = csv.DictWriter(text, _COLUMNS, lineterminator="\n", extrasaction="ignore")
-    table.writeheader()
-    table.writerows(_row(finding) for finding in found.findings)
-    write_text(path, text.getvalue())
+    rows = [_row(finding) for finding in found.findings]
+    told = [{name: row[name] for name in _COLUMNS} for row in rows]
+    write_text(path, csv_text(_COLUMNS, told))
 
 
 def read_json(path: Path) -> FindingsFile:

@@ -90,6 +90,31 @@ def overlap(first: Box, second: Box) -> float:
     return float(sides.prod() / max(_size(first), _size(second)))
 
 
+def cliques(signs: Sequence[Sign]) -> list[int]:
+    """Return which of several groups each sign is in; those of a group all tell of one thing.
+
+    However the thresholds are, there are no more findings than groups with a sign above its own:
+    the signs that lead two findings do not tell of one thing, and so are in two groups.
+    """
+    groups: dict[str, list[list[int]]] = {}
+    numbers = [0] * len(signs)
+    made = 0
+    largest_first = sorted(
+        range(len(signs)), key=lambda n: -_size(place.box if (place := signs[n].place) else None)
+    )
+    for n in largest_first:
+        own = groups.setdefault(signs[n].structure, [])
+        for group in own:
+            if all(_same_thing(signs[n], signs[other]) for other in group):
+                group.append(n)
+                numbers[n] = numbers[group[0]]
+                break
+        else:
+            own.append([n])
+            numbers[n], made = made, made + 1
+    return numbers
+
+
 def _same_thing(first: Sign, second: Sign) -> bool:
     if first.structure != second.structure:
         return False

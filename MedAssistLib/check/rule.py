@@ -16,11 +16,18 @@ if TYPE_CHECKING:
 
 
 class Need(StrEnum):
-    """What a context must have for a rule to run; a rule whose needs are not met is left out."""
+    """What a context must have for a rule to run; a rule whose needs are not met is left out.
+
+    ``OWN`` is met where the segmentation is the opinion's own, and ``OPINION`` only where it is
+    another's.
+    """
 
     SCAN = "scan"
     SEGMENTATION = "segmentation"
     MODEL = "model"
+    OPINION = "opinion"
+    OWN = "own"
+    PROBABILITIES = "probabilities"
 
 
 class Place(NamedTuple):

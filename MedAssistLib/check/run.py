@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from MedAssistLib.case import Finding, Scan, Segmentation
 from MedAssistLib.check.context import Context
 from MedAssistLib.check.merge import findings_of
+from MedAssistLib.check.opinion import Opinion
 from MedAssistLib.check.options import CheckOptions
 from MedAssistLib.check.rule import Rule, Sign
 from MedAssistLib.check.rules import rule_kinds
@@ -14,13 +15,14 @@ from MedAssistLib.check.thresholds import NEVER, Calibration
 from MedAssistLib.progress import Progress
 
 
-def check(
+def check(  # noqa: PLR0913
     scan: Scan,
     segmentation: Segmentation | None = None,
     options: CheckOptions | None = None,
     progress: Progress | None = None,
     *,
     layers: tuple[Segmentation, ...] = (),
+    opinion: Opinion | None = None,
 ) -> tuple[Finding, ...]:
     """Say what in a scan and its segmentation deserves a second look.
 
@@ -30,6 +32,7 @@ def check(
         options: What else is known.
         progress: Told how far it is.
         layers: More structures on the scan's grid that may overlap with the segmentation's.
+        opinion: What a model makes of the scan, its structures named as the drawing's.
 
     Returns:
         The findings, the most important first.
@@ -43,7 +46,12 @@ def check(
     thresholds = options.thresholds
     progress = (progress or Progress()).part("Checking", 0.0, 1.0)
     context = Context(
-        scan=scan, segmentation=segmentation, layers=layers, options=options, progress=progress
+        scan=scan,
+        segmentation=segmentation,
+        layers=layers,
+        options=options,
+        opinion=opinion,
+        progress=progress,
     )
     able = {
         name: rule

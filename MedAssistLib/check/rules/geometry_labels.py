@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from MedAssistLib.case import Evidence, Segment, Segmentation, Severity
 from MedAssistLib.check.context import Context, structures
 from MedAssistLib.check.rule import Need, Rule, Sign
+from MedAssistLib.check.structure import Structure
 from MedAssistLib.check.thresholds import Threshold
 
 _NAME = "geometry.labels"
@@ -23,8 +24,14 @@ def _measure(context: Context) -> Iterator[Sign]:
         yield _nothing()
     segments = [segment for made in context.drawn for segment in made.segments]
     empty = [segment.name for segment in segments if segment.name not in names]
+    seen: Mapping[str, Structure] = {}
+    if context.opinion is not None and Need.OPINION in context.has:
+        seen = context.second
+        known = {segment.name for segment in context.opinion.segmentation.segments}
+        # What the model does not see either is not missing.
+        empty = [name for name in empty if name in seen or name not in known]
     for name in empty if names else ():
-        yield _empty(name, len(empty))
+        yield _empty(name, len(empty), seen.get(name))
     for made in context.drawn:
         yield from _unknown(made)
 
@@ -41,7 +48,8 @@ def _nothing() -> Sign:
     )
 
 
-def _empty(name: str, count: int) -> Sign:
+def _empty(name: str, count: int, seen: Structure | None) -> Sign:
+    there = "The model sees it here." if seen else "It may lie outside the scan."
     return Sign(
         rule=_NAME,
         kind="empty",
@@ -50,7 +58,8 @@ def _empty(name: str, count: int) -> Sign:
         score=1.0 / count,
         severity=Severity.REVIEW,
         title=f"{name} is listed, but nothing is drawn.",
-        explanation="It may have been forgotten, or lie outside the scan.",
+        explanation=f"It may have been forgotten. {there}",
+        place=seen.whole if seen else None,
         evidence=(
             Evidence(
                 quantity="structures that are listed and not drawn",

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from MedAssistLib.cli.commands import Outcome
-from MedAssistLib.errors import UsageError
+from MedAssistLib.cli.times import minutes
 from MedAssistLib.progress import Progress
 from MedAssistLib.segment.options import DEVICES
 from MedAssistLib.train.options import FOLDS, TrainOptions
@@ -18,8 +17,6 @@ from MedAssistLib.train.options import FOLDS, TrainOptions
 if TYPE_CHECKING:
     from MedAssistLib.train.run import Report, TrainResult
 
-_MINUTES = {"s": 1 / 60, "m": 1.0, "h": 60.0, "d": 24 * 60.0}
-_TIME = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _WHAT = (
     "folder of the Medical Segmentation Decathlon or of nnU-Net v2 (raw), CSV with columns image "
     "and label, or folder of pairs"
@@ -63,7 +60,7 @@ def run(arguments: argparse.Namespace, progress: Progress) -> Outcome:
 
     options = TrainOptions(
         device=arguments.device,
-        minutes=_minutes(arguments.time),
+        minutes=minutes(arguments.time) if arguments.time else None,
         epochs=arguments.epochs,
         folds=arguments.folds,
         resume=arguments.resume,
@@ -71,20 +68,15 @@ def run(arguments: argparse.Namespace, progress: Progress) -> Outcome:
         splits=arguments.splits,
         seed=arguments.seed,
     )
-    result = train(arguments.dataset, arguments.output, options, progress, _tell)
+    learning = progress.part("", 0.0, 0.97)
+    result = train(arguments.dataset, arguments.output, options, learning, _tell)
     if os.environ.get("RANK", "0") != "0":
         sys.exit(0)  # Of the processes that torchrun started, the first one tells.
+    from MedAssistLib.check.calibrating import calibrate_model
+
+    note = calibrate_model(arguments.dataset, result.card, progress.part("", 0.97, 1.0))
+    print(f"medassist: {note}", file=sys.stderr)
     return _outcome(result, arguments)
-
-
-def _minutes(text: str | None) -> float | None:
-    if text is None:
-        return None
-    found = _TIME.fullmatch(text.strip().lower())
-    if not found:
-        hint = "Give a number and s, m, h or d, such as 30m or 8h"
-        raise UsageError(f'--time "{text}" is not a time', hint=hint)
-    return float(found[1]) * _MINUTES[found[2]]
 
 
 def _tell(report: Report) -> None:

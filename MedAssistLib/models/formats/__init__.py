@@ -110,6 +110,11 @@ def is_parted(card: ModelCard) -> bool:
     return card.format in _PARTED
 
 
+def gives_probabilities(card: ModelCard) -> bool:
+    """Tell whether a model can say how probable each of its structures is."""
+    return is_tiled(card) or card.format == located_card.FORMAT
+
+
 def load_tiled(card: ModelCard) -> TiledModel:
     """Make a patch-wise model ready to run.
 
