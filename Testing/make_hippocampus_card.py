@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ COLOURS = ((221, 130, 160), (178, 130, 190), (130, 170, 221), (110, 190, 190))
 LEFT = ((7.5, 3.5, -30.5), (37.5, 42.5, 6.5))
 # The crops of the data set show 3 to 12 mm about the structure; networks do best with 3 to 5.
 MARGIN = 4.0
+ABOUT_THE_DRAWING = ("geometry.", "shape.", "opinion.")
 # The longest side of the data set's crops is 58 mm.
 LARGEST_CROP = 80.0
 
@@ -93,7 +95,7 @@ def main(trained: Path, folder: Path = SHIPPED / "hippocampus") -> None:
             "located": located(),
         },
         postprocessing=PostProcessing(largest_component=True),
-        measured=_renamed(card.measured, dict(zip(own, _names(), strict=True))),
+        measured=_measured(card.measured, dict(zip(own, _names(), strict=True))),
         folder=folder,
     )
     print(write_card(shipped))
@@ -101,6 +103,35 @@ def main(trained: Path, folder: Path = SHIPPED / "hippocampus") -> None:
 
 def _names() -> list[str]:
     return [name.capitalize() for name in CROP]
+
+
+def _measured(measured: Mapping[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    """Return a card's measurements with the structures' names as they are on a crop and a head.
+
+    What was calibrated on crops holds for both, where it is about a drawing by itself or beside
+    the model's; not where it is about the scan or its intensities, of which a head has others. What
+    it promises is about one hippocampus; a head has two.
+    """
+    renamed: dict[str, Any] = _renamed(measured, names)
+    if "calibration" in renamed:
+        limits = renamed["calibration"]["limits"]
+        renamed["calibration"]["limits"] = {
+            rule: {kind: _on_heads(by_name) for kind, by_name in kinds.items()}
+            for rule, kinds in limits.items()
+            if rule.startswith(ABOUT_THE_DRAWING)
+        }
+    return renamed
+
+
+def _on_heads(limits: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Return the thresholds of a score by structure, those on either side of a head too."""
+    sides = {
+        f"{side.meaning} {name[0].lower()}{name[1:]}": limit
+        for side in SIDES
+        for name, limit in limits.items()
+        if name
+    }
+    return {**limits, **sides}
 
 
 def _renamed(value: Any, names: dict[str, str]) -> Any:

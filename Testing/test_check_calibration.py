@@ -13,7 +13,8 @@ import pytest
 
 from MedAssistLib.case import Severity
 from MedAssistLib.check import CheckOptions, calibrate, calibration_of
-from MedAssistLib.check.merge import findings_of
+from MedAssistLib.check.calibration import BEHIND
+from MedAssistLib.check.merge import cliques, findings_of
 from MedAssistLib.check.rule import Need, Place, Rule, Sign
 from MedAssistLib.check.thresholds import NEVER, NOT_CALIBRATED, Calibration, Threshold
 from MedAssistLib.errors import InputError, ModelError
@@ -98,6 +99,38 @@ def test_the_promise_is_kept(count: int, rate: float) -> None:
     assert np.mean(found) > rate / 10.0, "so strict that nothing is ever told"
 
 
+def _named_as(family: str, rules: dict[str, Rule]) -> dict[str, Rule]:
+    """Return the rules with those called "d.…" in another family."""
+    renamed = (
+        dataclasses.replace(rule, name=rule.name.replace("d.", f"{family}.", 1))
+        for rule in rules.values()
+    )
+    return {rule.name: rule for rule in renamed}
+
+
+def _cases_named_as(family: str, cases: list[list[Sign]]) -> list[list[Sign]]:
+    return [
+        [dataclasses.replace(sign, rule=sign.rule.replace("d.", f"{family}.", 1)) for sign in case]
+        for case in cases
+    ]
+
+
+def test_what_varies_between_people_does_not_use_up_the_promise() -> None:
+    """Errors in the drawing would be missed for the sake of unusual but healthy people."""
+    rng = np.random.default_rng(7)
+    assert "intensity" in BEHIND
+    cases, fresh = ([_case(rng) for _ in range(n)] for n in (100, 600))
+    alike = calibrate(cases, RULES, STRUCTURES)
+    rules = _named_as("intensity", RULES)
+    behind = calibrate(_cases_named_as("intensity", cases), rules, STRUCTURES)
+    for name in STRUCTURES:
+        assert behind.limits["b.shape"]["low"][name] < alike.limits["b.shape"]["low"][name]
+        before, after = alike.limits["d.more0"], behind.limits["intensity.more0"]
+        assert after["score"][name] > before["score"][name]
+    told = [findings_of(c, rules, behind) for c in _cases_named_as("intensity", fresh)]
+    assert np.mean([len(found) for found in told]) <= 0.2
+
+
 def test_a_score_beyond_all_clean_ones_is_told() -> None:
     rng = np.random.default_rng(2)
     calibration = calibrate([_case(rng) for _ in range(120)], RULES, STRUCTURES)
@@ -173,3 +206,21 @@ def test_the_cards_calibration_holds_unless_another_is_given() -> None:
 def test_a_damaged_calibration_is_refused(fields: dict[str, object]) -> None:
     with pytest.raises(ModelError, match="calibration"):
         calibration_of(fields)
+
+
+def test_there_are_never_more_findings_than_groups_that_speak() -> None:
+    """The promise counts groups: if they were fewer than the findings, it would be broken."""
+    rng = np.random.default_rng(3)
+    for _ in range(200):
+        signs = []
+        for _ in range(rng.integers(1, 15)):
+            low = rng.integers(0, 6, 3).astype(float)
+            corners = tuple(low.tolist()), tuple((low + rng.integers(1, 6, 3)).tolist())
+            sign = _sign("c.rare", "spot", "Left", float(rng.random()) + 0.01, 0.0)
+            signs.append(dataclasses.replace(sign, place=Place(corners[0], corners)))
+        groups = cliques(signs)
+        limit = float(rng.random())
+        given = Calibration(rate=1.0, cases=1, limits={"c.rare": {"spot": {"Left": limit}}})
+        speaking = {group for sign, group in zip(signs, groups, strict=True) if sign.score > limit}
+        assert len(findings_of(signs, RULES, given)) <= len(speaking)
+        assert max(groups) < len(signs)

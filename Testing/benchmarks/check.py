@@ -2,13 +2,15 @@
 
 Correct labels get errors of known kind, size and place (see ``Testing/check_errors.py``). For each
 kind and size it prints how many are found, and how far the finding's point is from the nearest
-voxel that is wrong; and for the correct labels, how many findings there are. Rules that need a
-model are left out. Run it with ``../shared/data`` beside the repository::
+voxel that is wrong; and for the correct labels, how many findings there are. Run it with
+``../shared/data`` beside the repository::
 
-    python Testing/benchmarks/check.py --cases 60
+    medassist train ../shared/data/hippocampus -o MODEL --folds 5
+    python Testing/benchmarks/check.py --training MODEL
 
-The hippocampi are split: the thresholds come from three of four, all figures from the fourth. The
-CT are too few for that and are checked with the rules' own thresholds.
+Each hippocampus is compared with the answer of the network that had not seen it; without
+``--training`` the rules that need a model are left out. The thresholds come from the cases that are
+not tested. The CT are too few for that and are checked with the rules' own thresholds.
 """
 
 from __future__ import annotations
@@ -19,52 +21,33 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from MedAssistLib.case import Finding, Scan, Segmentation
-from MedAssistLib.check import Context, calibrate, measured, rule_kinds
-from MedAssistLib.check.body import pairs, rows
-from MedAssistLib.check.calibration import MOST_COUNTED
-from MedAssistLib.check.context import structures
-from MedAssistLib.check.merge import findings_of, overlap
+from MedAssistLib.case import Finding
+from MedAssistLib.check import calibrate, rule_kinds
+from MedAssistLib.check.calibration import MOST_COUNTED, RATE
+from MedAssistLib.check.labelled import Judges, judges_of
+from MedAssistLib.check.merge import findings_of
 from MedAssistLib.check.rule import Need, Rule, Sign
 from MedAssistLib.check.thresholds import NOT_CALIBRATED, Calibration
 from MedAssistLib.models import anatomy
 from MedAssistLib.read import ReadOptions, read_scan, read_segmentation
+from MedAssistLib.train.dataset import read_dataset
 from Testing.check_cases import renamed_as
-from Testing.check_errors import KINDS, Injected, inject, swapped
+from Testing.check_trials import Labelled, Trial, errors_of, judged, signs_of, trials_of
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
-DRAWS = 8
-"""Structures of a CT that get each error."""
 CT_SCALE = 3.0
 """The CT were labelled on a grid of 3 mm: errors that are smaller cannot be drawn."""
-RATES = (0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
+RATES = (0.05, 0.1, 0.2, 0.25, 0.3, 0.5, 1.0)
+PROMISED = (0.1, RATE, 0.5)
+SPLITS = 10
+"""How often the clean cases are split at random to see whether the promise is kept."""
 _CLASSES = Path(anatomy.__file__).parent / "formats" / "totalsegmentator.json"
-
-
-@dataclass(frozen=True, eq=False)
-class Labelled:
-    """A scan with correct labels."""
-
-    name: str
-    scan: Scan
-    segmentation: Segmentation
-
-
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """One error in one case, and the signs without and with it."""
-
-    error: Injected
-    before: Sequence[Sign]
-    after: Sequence[Sign]
 
 
 def main() -> None:
@@ -73,60 +56,93 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--part", choices=("hippocampus", "ct"), help="only one of the two")
-    parser.add_argument("--cases", type=int, default=208, help="how many hippocampi, at most")
+    parser.add_argument("--training", type=Path, help="model that was trained with --folds 5")
+    parser.add_argument("--every", type=int, default=8, help="of so many hippocampi, one is tested")
+    parser.add_argument("--draws", type=int, default=8, help="structures of a CT for each error")
     parser.add_argument("--only", default="", help="only rules whose names begin so: shape,scan")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    chosen = _rules(tuple(arguments.only.split(",")))
     rng = np.random.default_rng(arguments.seed)
+    prefixes = tuple(arguments.only.split(","))
     if arguments.part != "ct":
-        _hippocampus(arguments.cases, chosen, rng)
+        dataset = read_dataset(DATA / "hippocampus")
+        judges = Judges(dataset=dataset)
+        if arguments.training:
+            judges = judges_of(dataset, arguments.training)
+        chosen = {n: r for n, r in judges.rules.items() if n.startswith(prefixes)}
+        _hippocampus(judges, chosen, arguments.every, rng)
     if arguments.part != "hippocampus":
-        _trunks(chosen, rng)
+        _trunks(_rules(prefixes), arguments.draws, rng)
 
 
-def _hippocampus(most: int, chosen: dict[str, Rule], rng: np.random.Generator) -> None:
-    """Calibrate on three of four cases, and print how well that does on the others."""
-    cases = list(hippocampi(DATA, most))
+def _hippocampus(
+    judges: Judges, chosen: dict[str, Rule], every: int, rng: np.random.Generator
+) -> None:
+    """Put errors into some cases, and print how many the thresholds of the others find."""
+    cases = list(hippocampi(judges))
     began = time.perf_counter()
-    clean = [_signs(case, case.segmentation, chosen) for case in cases]
+    clean = [signs_of(case, case.segmentation, chosen) for case in cases]
     seconds = (time.perf_counter() - began) / len(cases)
-    known, unseen = [signs for n, signs in enumerate(clean) if n % 4], clean[::4]
-    names = [segment.name for segment in cases[0].segmentation.segments]
+    known, unseen = [signs for n, signs in enumerate(clean) if n % every], clean[::every]
+    names = [segment.name for segment in judges.segments]
     trials = [
         trial
-        for case, before in zip(cases[::4], unseen, strict=True)
-        for trial in _trials(case, before, chosen, _errors(case, rng))
+        for case, before in zip(cases[::every], unseen, strict=True)
+        for trial in trials_of(case, before, chosen, errors_of(case, rng))
     ]
-    print(f"hippocampus: {len(known)} cases to calibrate, {len(unseen)} to test")
+    second = "compared with networks" if judges.answers else "without a model"
+    print(f"hippocampus, {second}: {len(known)} cases to calibrate, {len(unseen)} to test")
     print(f"{seconds:.2f} s a case")
     _report("rules' own thresholds", unseen, trials, chosen, NOT_CALIBRATED)
-    for rate in (rate for rate in RATES if rate * len(known) >= MOST_COUNTED):
+    rates = [rate for rate in RATES if rate * len(known) >= MOST_COUNTED]
+    for rate in rates:
         calibration = calibrate(known, chosen, names, rate)
-        _report(f"calibrated to {rate} a clean case", unseen, trials, chosen, calibration)
+        title = f"calibrated to {rate} a clean case"
+        _report(title, unseen, trials, chosen, calibration, kinds=rate == RATE)
+    for rate in PROMISED:
+        _promise(clean, chosen, names, rate, rng)
 
 
-def _trunks(chosen: dict[str, Rule], rng: np.random.Generator) -> None:
+def _promise(
+    clean: Sequence[Sequence[Sign]],
+    chosen: dict[str, Rule],
+    names: Sequence[str],
+    rate: float,
+    rng: np.random.Generator,
+) -> None:
+    """Print how many findings unseen clean cases have over random halves of the cases."""
+    means = []
+    for _ in range(SPLITS):
+        order = rng.permutation(len(clean))
+        half = len(clean) // 2
+        if rate * half < MOST_COUNTED:
+            return
+        calibration = calibrate([clean[n] for n in order[:half]], chosen, names, rate)
+        found = [len(findings_of(clean[n], chosen, calibration)) for n in order[half:]]
+        means.append(float(np.mean(found)))
+    print(
+        f"promised {rate} false findings a clean case: {np.mean(means):.3f} on unseen halves "
+        f"(SD over {SPLITS} splits {np.std(means):.3f})"
+    )
+
+
+def _trunks(chosen: dict[str, Rule], draws: int, rng: np.random.Generator) -> None:
     """Print how well the rules do on CT without any calibration."""
     for case in trunks(DATA):
         began = time.perf_counter()
-        signs = _signs(case, case.segmentation, chosen)
+        signs = signs_of(case, case.segmentation, chosen)
         seconds = time.perf_counter() - began
         count = len(case.segmentation.segments)
         print(f"\n{case.name}: {count} structures, {seconds:.2f} s")
-        trials = list(_trials(case, signs, chosen, _errors(case, rng, DRAWS, CT_SCALE)))
+        trials = list(trials_of(case, signs, chosen, errors_of(case, rng, draws, CT_SCALE)))
         _report("rules' own thresholds", [signs], trials, chosen, NOT_CALIBRATED)
 
 
-def hippocampi(data: Path, most: int) -> Iterator[Labelled]:
-    """Yield labelled hippocampi, spread evenly over the data set."""
-    folder = data / "hippocampus"
-    names = {1: "Anterior hippocampus", 2: "Posterior hippocampus"}
-    paths = sorted((folder / "imagesTr").glob("hippocampus_*.nii.gz"))
-    for path in paths[:: max(1, len(paths) // most)][:most]:
-        scan = read_scan(path, ReadOptions(modality="MR"))
-        labels = folder / "labelsTr" / path.name
-        yield Labelled(path.name, scan, renamed_as(read_segmentation(labels, scan), names))
+def hippocampi(judges: Judges) -> Iterator[Labelled]:
+    """Yield labelled hippocampi; if there are networks, those that they have answered to."""
+    for case in judges.heard or judges.dataset.cases:
+        scan, made, opinion = judges.read(case)
+        yield Labelled(case.name, scan, made, opinion)
 
 
 def trunks(data: Path) -> Iterator[Labelled]:
@@ -146,59 +162,25 @@ def _rules(prefixes: tuple[str, ...]) -> dict[str, Rule]:
     return {
         name: rule
         for name, rule in rule_kinds().items()
-        if name.startswith(prefixes) and Need.MODEL not in rule.needs
+        if name.startswith(prefixes) and rule.needs <= {Need.SCAN, Need.SEGMENTATION}
     }
 
 
-def _signs(case: Labelled, made: Segmentation, chosen: dict[str, Rule]) -> list[Sign]:
-    return list(measured(Context(scan=case.scan, segmentation=made), chosen))
-
-
-def _trials(
-    case: Labelled,
-    before: Sequence[Sign],
-    chosen: dict[str, Rule],
-    errors: Iterator[Injected],
-) -> Iterator[Trial]:
-    """Yield each error of a case with the signs without and with it."""
-    for error in errors:
-        yield Trial(error, before, _signs(case, error.segmentation, chosen))
-
-
-def _errors(
-    case: Labelled, rng: np.random.Generator, draws: int = 1, scale: float = 1.0
-) -> Iterator[Injected]:
-    """Yield errors of each kind and size in as many structures, drawn at random, and all swaps."""
-    segments = case.segmentation.segments
-    for kind, (_, sizes) in KINDS.items():
-        for size in sizes:
-            # Not every structure is large enough for every error.
-            order = [segments[n] for n in rng.permutation(len(segments))]
-            made = (inject(kind, case.segmentation, one, scale * size, rng) for one in order)
-            yield from islice((error for error in made if error is not None), draws)
-    there = structures(case.segmentation)
-    exchanged = [tuple(pair) for pair in pairs(there)]
-    for row in rows(there).values():
-        exchanged += pairwise(level.structure for level in row)
-    if len(there) == 2:
-        exchanged.append((there[0], there[1]))
-    for first, second in exchanged:
-        yield swapped(case.segmentation, first.segment, second.segment)
-
-
-def _report(
+def _report(  # noqa: PLR0913
     title: str,
     clean: Sequence[Sequence[Sign]],
     trials: Sequence[Trial],
     chosen: dict[str, Rule],
     calibration: Calibration,
+    *,
+    kinds: bool = True,
 ) -> None:
-    """Print how many errors were found and how many findings were false."""
+    """Print how many errors were found, each kind by itself if asked, and what was false."""
     false = [findings_of(signs, chosen, calibration) for signs in clean]
     found: dict[tuple[str, float], list[float | None]] = defaultdict(list)
     right = wrong = 0
     for trial in trials:
-        hits, others = _judged(trial, chosen, calibration)
+        hits, others = judged(trial, chosen, calibration)
         right, wrong = right + len(hits), wrong + len(others)
         key = (trial.error.kind, trial.error.size)
         # The first finding is the one that a person sees first.
@@ -206,11 +188,8 @@ def _report(
         found[key].append(at if hits else None)
     print(f"\n{title}")
     print(f"  findings in a clean case: {np.mean([len(f) for f in false]):.3f}", _by_rule(false))
-    print(f"  {'error':18} {'mm':>4} {'cases':>6} {'found':>6} {'median mm from it':>18}")
-    for (kind, size), places in found.items():
-        hit = [at for at in places if at is not None]
-        away = np.nanmedian(hit) if hit and not np.isnan(hit).all() else np.nan
-        print(f"  {kind:18} {size:4g} {len(places):6} {len(hit) / len(places):6.2f} {away:18.1f}")
+    if kinds:
+        _by_kind(found)
     everything = [at for places in found.values() for at in places]
     hit = [at for at in everything if at is not None]
     print(
@@ -219,21 +198,12 @@ def _report(
     )
 
 
-def _judged(
-    trial: Trial, chosen: dict[str, Rule], calibration: Calibration
-) -> tuple[list[Finding], list[Finding]]:
-    """Return the new findings about what was changed, and the other new ones."""
-    before = findings_of(trial.before, chosen, calibration)
-    after = findings_of(trial.after, chosen, calibration)
-    new = [finding for finding in after if not any(_same(finding, old) for old in before)]
-    mine = trial.error.affected | {""}
-    return [f for f in new if f.structure in mine], [f for f in new if f.structure not in mine]
-
-
-def _same(one: Finding, other: Finding) -> bool:
-    if (one.rule, one.structure) != (other.rule, other.structure):
-        return False
-    return one.box is None or other.box is None or overlap(one.box, other.box) > 0.5
+def _by_kind(found: dict[tuple[str, float], list[float | None]]) -> None:
+    print(f"  {'error':18} {'mm':>4} {'cases':>6} {'found':>6} {'median mm from it':>18}")
+    for (kind, size), places in found.items():
+        hit = [at for at in places if at is not None]
+        away = np.nanmedian(hit) if hit and not np.isnan(hit).all() else np.nan
+        print(f"  {kind:18} {size:4g} {len(places):6} {len(hit) / len(places):6.2f} {away:18.1f}")
 
 
 def _by_rule(false: Sequence[Sequence[Finding]]) -> dict[str, int]:
