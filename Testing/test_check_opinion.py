@@ -11,10 +11,11 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from MedAssistLib import geometry
-from MedAssistLib.case import Scan
-from MedAssistLib.check import Context, Opinion
+from MedAssistLib.case import Scan, Segmentation
+from MedAssistLib.check import CheckOptions, Context, Opinion, check
 from MedAssistLib.check.directions import across, ends, towards
 from MedAssistLib.errors import InputError
+from MedAssistLib.models import find
 from Testing import orientations
 from Testing.opinion_cases import (
     LIVER,
@@ -145,6 +146,23 @@ def test_a_model_doubts_its_own_answer() -> None:
     assert "it expects a Dice coefficient of 0.6" in told.title
     # Somebody else's drawing is compared instead.
     assert findings(segmentation(truth()), second) == []
+
+
+def test_a_models_own_result_is_not_held_against_peoples_drawings() -> None:
+    """All that a model draws would be too smooth: a card's thresholds come from people's."""
+    second = opinion()
+    limits = {"shape.surface": {"smooth": {"Liver": 1.0}}}
+    strict = {"calibration": {"rate": 0.2, "cases": 9, "limits": limits}}
+    options = CheckOptions(card=replace(find("hippocampus"), measured=strict))
+    scan = Scan(image=sitk.Cast(second.segmentation.labels, sitk.sitkFloat32), modality="CT")
+
+    def smooth(made: Segmentation) -> list[str]:
+        found = check(scan, made, options, opinion=second)
+        return [f.structure for f in found if f.rule == "shape.surface"]
+
+    saved = replace(second.segmentation)
+    assert smooth(second.segmentation) == smooth(saved) == []
+    assert smooth(replace(saved, made_by="")) == ["Liver"]
 
 
 def test_a_missing_structure_counts_only_where_the_model_sees_it() -> None:

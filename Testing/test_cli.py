@@ -171,6 +171,19 @@ def test_every_command_has_help() -> None:
     assert "denoise.curvature" in medassist("enhance", "--filters-help").stdout
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
+@pytest.mark.parametrize("words", [["check", "--rules-help"], ["models", "list", "--catalogue"]])
+def test_a_reader_may_have_enough(words: list[str]) -> None:
+    """``medassist … | head`` would end with a fault of MedAssist."""
+    command = [sys.executable, "-m", "MedAssistLib", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        run.stdout.close()
+        assert run.stderr.read() == b""
+    assert run.returncode == 0
+
+
 @pytest.mark.alone
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for another process")
 def test_ctrl_c_ends_with_status_130_and_no_output(mni: dict[str, Path], tmp_path: Path) -> None:

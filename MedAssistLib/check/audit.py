@@ -3,7 +3,9 @@
 Each case is judged by what the rules measure, among them the comparison with the answer of a
 network that had not seen it. Cases are compared with one another, so that what all of them have is
 not suspicious; and by scores that errors in some of them can hardly move. A case is as suspicious
-as the rarest thing about it.
+as what is odd about it is rare: the rarest sign of each rule counts, as though rules were
+independent (R. A. Fisher, "Statistical Methods for Research Workers", 1925), because an error shows
+itself to several.
 
 Sources: Northcutt, Jiang, Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels",
 2021 (arXiv:1911.00068): labels are judged by models that have not seen them; Lad and Mueller,
@@ -38,9 +40,9 @@ class Suspect:
     Attributes:
         case: Its name.
         label: Its label image.
-        decades: How rare the oddest thing about it is among correct cases: 3 for one of 1000;
+        decades: How rare what is odd about it would be among correct cases: 3 for one of 1000;
             infinite if nothing can be learned from it.
-        reason: That thing, in one sentence.
+        reason: The rarest of that, in one sentence.
         findings: What deserves a second look, the most important first.
     """
 
@@ -76,9 +78,15 @@ def audit_labels(judges: Judges, looked: Audit, progress: Progress | None = None
     suspects = []
     for case in judges.dataset.cases:
         own = signs.get(case.name, [])
-        reasons = [(known[key_of(sign)].decades(sign.score), sign.title) for sign in own]
+        reasons = [
+            (sign.rule, known[key_of(sign)].decades(sign.score), sign.title) for sign in own
+        ]
         reasons += _flags(looked, case.name, rare)
-        decades, reason = max(reasons, default=(0.0, ""))
+        rarest: dict[str, float] = {}
+        for rule, decades, _ in reasons:
+            rarest[rule] = max(rarest.get(rule, 0.0), decades)
+        decades = sum(rarest.values())
+        reason = max(reasons, key=lambda entry: entry[1], default=("", 0.0, ""))[2]
         found = (*findings_of(own, rules, limits), *looked.of_case(case.name))
         suspects.append(
             Suspect(
@@ -112,10 +120,10 @@ def _limits(known: Mapping[Key, Tail], rare: float) -> Calibration:
     return Calibration(rate=math.nan, cases=0, limits=limits)
 
 
-def _flags(looked: Audit, case: str, rare: float) -> list[tuple[float, str]]:
+def _flags(looked: Audit, case: str, rare: float) -> list[tuple[str, float, str]]:
     """Return what the audit of the data found in a case; each rule of it has limits of its own."""
     return [
-        (math.inf if flag.refuses else rare, flag.finding.title)
+        (flag.finding.rule, math.inf if flag.refuses else rare, flag.finding.title)
         for flag in looked.flags
         if case in flag.cases and flag.finding.severity is not Severity.INFO
     ]

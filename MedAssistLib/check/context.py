@@ -61,10 +61,17 @@ class Context:
                 )
 
     @property
+    def own(self) -> bool:
+        """Whether the segmentation is the very model's that is asked."""
+        if self.opinion is None or self.segmentation is None:
+            return False
+        model, drawn = self.opinion.segmentation, self.segmentation
+        return drawn is model or (bool(drawn.made_by) and drawn.made_by == model.made_by)
+
+    @property
     def has(self) -> frozenset[Need]:
         """What there is for rules that need it."""
-        asked = self.opinion
-        own = asked is not None and self.segmentation is asked.segmentation
+        asked, own = self.opinion, self.own
         there = {
             Need.SCAN: self.scan,
             Need.SEGMENTATION: self.segmentation,

@@ -11,7 +11,7 @@ from MedAssistLib.check.opinion import Opinion
 from MedAssistLib.check.options import CheckOptions
 from MedAssistLib.check.rule import Rule, Sign
 from MedAssistLib.check.rules import rule_kinds
-from MedAssistLib.check.thresholds import NEVER, Calibration
+from MedAssistLib.check.thresholds import NEVER, NOT_CALIBRATED, Calibration
 from MedAssistLib.progress import Progress
 
 
@@ -43,7 +43,6 @@ def check(  # noqa: PLR0913
         CancelledError: If the user asked to stop.
     """
     options = options or CheckOptions()
-    thresholds = options.thresholds
     progress = (progress or Progress()).part("Checking", 0.0, 1.0)
     context = Context(
         scan=scan,
@@ -53,6 +52,9 @@ def check(  # noqa: PLR0913
         opinion=opinion,
         progress=progress,
     )
+    # A card's thresholds were found on people's drawings; a model's are smoother, for one.
+    card = options.thresholds
+    thresholds = NOT_CALIBRATED if context.own and options.calibration is None else card
     able = {
         name: rule
         for name, rule in rule_kinds().items()

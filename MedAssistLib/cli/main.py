@@ -6,6 +6,7 @@ import argparse
 import io
 import json
 import logging
+import os
 import signal
 import sys
 import traceback
@@ -32,6 +33,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # Consoles of Windows may lack × and –.
     try:
+        try:
+            return _command(argv)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads, such as head, has enough; Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _command(argv: Sequence[str] | None) -> int:
+    try:
         arguments = build_parser().parse_args(argv)
     except UsageError as error:
         print(f"medassist: {error}", file=sys.stderr)
@@ -49,6 +62,8 @@ def _run(arguments: argparse.Namespace) -> int:
         outcome = arguments.run(arguments, Progress(line.show, cancellation))
         line.clear()
         print(json.dumps(outcome.data, ensure_ascii=False) if arguments.json else outcome.text)
+    except BrokenPipeError:
+        raise
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001
         line.clear()
         return _failed(error, debug=arguments.debug)
