@@ -78,9 +78,7 @@ def audit_labels(judges: Judges, looked: Audit, progress: Progress | None = None
     suspects = []
     for case in judges.dataset.cases:
         own = signs.get(case.name, [])
-        reasons = [
-            (sign.rule, known[key_of(sign)].decades(sign.score), sign.title) for sign in own
-        ]
+        reasons = [(sign.rule, known[key_of(sign)].decades(sign.score), sign.title) for sign in own]
         reasons += _flags(looked, case.name, rare)
         rarest: dict[str, float] = {}
         for rule, decades, _ in reasons:
