@@ -95,6 +95,7 @@ def main(trained: Path, folder: Path = SHIPPED / "hippocampus") -> None:
             "located": located(),
         },
         postprocessing=PostProcessing(largest_component=True),
+        training=_training(card.training, dict(zip(own, _names(), strict=True))),
         measured=_measured(card.measured, dict(zip(own, _names(), strict=True))),
         folder=folder,
     )
@@ -103,6 +104,18 @@ def main(trained: Path, folder: Path = SHIPPED / "hippocampus") -> None:
 
 def _names() -> list[str]:
     return [name.capitalize() for name in CROP]
+
+
+def _training(training: Mapping[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    """Return what the model learned from, with the structures as on a crop and on either side."""
+    data = training["data"]
+    crops = [{**entry, "name": names[entry["name"]]} for entry in data["structures"]]
+    heads = [
+        {**entry, "name": f"{side.meaning} {entry['name'][0].lower()}{entry['name'][1:]}"}
+        for side in SIDES
+        for entry in crops
+    ]
+    return {**training, "data": {**data, "structures": [*crops, *heads]}}
 
 
 def _measured(measured: Mapping[str, Any], names: dict[str, str]) -> dict[str, Any]:

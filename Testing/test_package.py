@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -136,6 +137,8 @@ def test_every_module_file_is_listed_for_the_extension_package() -> None:
 
 
 def test_the_wheel_holds_every_file(tmp_path: Path) -> None:
+    # What an earlier build left there would get into the wheel.
+    shutil.rmtree(REPOSITORY / "build", ignore_errors=True)
     subprocess.run(
         [
             sys.executable, "-m", "pip", "wheel", str(REPOSITORY), "--no-deps", "--quiet",
