@@ -17,6 +17,7 @@ from pydicom.dataset import Dataset
 from pydicom.fileset import FileSet
 
 from MedAssistLib.case import Scan
+from MedAssistLib.cli import main
 from MedAssistLib.errors import InputError, ResourceError
 from MedAssistLib.export.dicom.seg import write_seg
 from MedAssistLib.export.dicom.sources import source_of
@@ -139,6 +140,23 @@ def test_of_several_volumes_in_one_series_the_scans_own_is_meant(tmp_path: Path)
         source = source_of(read_scan(tmp_path / "scan", ReadOptions(series=number)))
         named = [int(frame.instance.rsplit(".", 1)[1]) for frame in source.frames]
         assert named == list(range(first, first + 4))
+
+
+@pytest.mark.parametrize("nameless", [True, False])
+def test_a_series_that_had_to_be_made_up_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], nameless: bool
+) -> None:
+    """An archive would file the segmentation beside no scan, and nobody would know why."""
+
+    def change(_number: int, data: Dataset) -> None:
+        if nameless:
+            del data.SeriesInstanceUID
+
+    folder, labels, out = _series(tmp_path / "scan", change), tmp_path / "l.nrrd", tmp_path / "x"
+    sitk.WriteImage(drawn_on(read_scan(folder)).segmentations[0].labels, str(labels))
+    words = ["export", str(folder), "--segmentation", str(labels), "-o", f"{out}.seg.dcm"]
+    assert main(words) == 0
+    assert ("one that was made up" in capsys.readouterr().out) == nameless
 
 
 def test_files_that_say_no_study_or_series_get_one_that_all_exports_share(tmp_path: Path) -> None:

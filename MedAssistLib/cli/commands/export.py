@@ -27,6 +27,11 @@ _KINDS = (
     *formats.DICOM_FORMATS,
 )
 
+_NO_SERIES = (
+    "note: the scan's files do not say their series; the DICOM files name one that was made up, "
+    "which no archive knows"
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -80,7 +85,7 @@ def run(arguments: argparse.Namespace, progress: Progress) -> Outcome:
     case = _known_better(read_case(arguments, progress.part("Reading", 0.0, 0.5)), arguments)
     made = _trace(case, arguments, [suffix], progress.part("Hashing", 0.5, 0.6))
     progress.part("Writing", 0.6, 1.0).update(0.0)
-    return _told(_write(case, arguments, suffix, made), made, arguments)
+    return _told(case, _write(case, arguments, suffix, made), made, arguments)
 
 
 def _to_folder(arguments: argparse.Namespace, progress: Progress) -> Outcome:
@@ -92,17 +97,22 @@ def _to_folder(arguments: argparse.Namespace, progress: Progress) -> Outcome:
     made = _trace(case, arguments, suffixes, progress.part("Hashing", 0.5, 0.6))
     part = progress.part("Writing", 0.6, 1.0)
     outputs = export_folder.write(case, asked, arguments, made, part)
-    return _told(outputs, made, arguments)
+    return _told(case, outputs, made, arguments)
 
 
-def _told(outputs: list[Path], made: Provenance | None, arguments: argparse.Namespace) -> Outcome:
+def _told(
+    case: Case, outputs: list[Path], made: Provenance | None, arguments: argparse.Namespace
+) -> Outcome:
     """Write the record if it is asked for, and tell what was written."""
     if made and arguments.provenance:
         from MedAssistLib.export.provenance import write_provenance
 
         write_provenance(made, outputs, arguments.provenance)
         outputs = [*outputs, arguments.provenance]
-    text = "\n".join(f"wrote {path}" for path in outputs)
+    lines = [f"wrote {path}" for path in outputs]
+    if not case.scan.series_uid and any(path.suffix == ".dcm" for path in outputs):
+        lines.append(_NO_SERIES)
+    text = "\n".join(lines)
     return Outcome(text, {"outputs": [str(path) for path in outputs]})
 
 
