@@ -69,13 +69,19 @@ def _with_itk(suffix: str) -> Callable[[Path], None]:
 
 def _nifti_place(path: Path) -> np.ndarray | None:
     """Return 3×4 from index to LPS mm, as nibabel says."""
-    if path.read_bytes()[:2] == b"\x1f\x8b":
-        image: nib.Nifti1Image = nib.Nifti1Image.from_bytes(gzip.decompress(path.read_bytes()))
-    else:
-        image = nib.Nifti1Image.from_bytes(path.read_bytes())
+    raw = path.read_bytes()
+    raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+    kind = nib.Nifti2Image if raw[4:7] == b"n+2" else nib.Nifti1Image
+    image: nib.Nifti1Image = kind.from_bytes(raw)
     # The low three bits are the unit of length (nifti1.h, xyzt_units).
     unit = {1: 1000.0, 3: 0.001}.get(int(image.header["xyzt_units"]) & 7, 1.0)
     return np.diag([-1.0, -1.0, 1.0]) @ image.affine[:3] * unit
+
+
+def _make_nifti2(path: Path) -> None:
+    _with_itk(".nii")(path)
+    image = nib.Nifti1Image.from_bytes(path.read_bytes())
+    path.write_bytes(nib.Nifti2Image.from_image(image).to_bytes())
 
 
 def _nrrd_place(path: Path) -> np.ndarray | None:
@@ -146,6 +152,7 @@ def _analyze(path: Path) -> None:
 TARGETS = (
     Target("x.nii", _with_itk(".nii"), _nifti_place),
     Target("x.nii.gz", _with_itk(".nii.gz"), _nifti_place),
+    Target("two.nii", _make_nifti2, _nifti_place),
     Target("x.nrrd", _with_itk(".nrrd"), _nrrd_place),
     Target("x.mha", _with_itk(".mha"), _meta_place),
     Target("x.mnc", _with_itk(".mnc")),
