@@ -54,7 +54,7 @@ def test_a_running_filter_stops_within_a_second(mni_scan: Scan, reference: Path,
         asked.append(time.monotonic())
         cancellation.cancel()
 
-    timer = threading.Timer(0.3, ask)
+    timer = threading.Timer(0.1, ask)
     timer.start()
     options = options_of(name, reference, SLOW.get(name, ""))
     with contextlib.suppress(CancelledError):
