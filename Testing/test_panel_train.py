@@ -45,7 +45,7 @@ def test_ten_real_cases_become_a_model_that_runs(
     (tmp_path / "ten.json").write_text(
         '{"labels": {"background": 0, "Anterior": 1, "Posterior": 2}, "channel_names": {"0": "T1"}}'
     )
-    plan = {"spacing": (1.0, 1.0, 1.0), "patch": (24, 32, 24), "window": (24, 32, 24), "steps": 12}
+    plan = {"spacing": (1.0, 1.0, 1.0), "patch": (24, 32, 24), "steps": 12}
     trainer.prepare("ten-cases", table, **plan)
     trainer.epochs(6)
     job = trainer.start()

@@ -27,7 +27,7 @@ folder = Path({folder!r})
 bench = Bench(host, folder)
 for number in range(5):
     draw_large(number)
-plan = dict(spacing=(1.0, 1.0, 1.0), patch=(32, 32, 32), window=(64, 64, 64), steps=4, epochs=2)
+plan = dict(spacing=(1.0, 1.0, 1.0), patch=(32, 32, 32), steps=4, epochs=2)
 for number in range(4):
     trainer, name = Trainer(bench), f"model{{number}}"
     put_plan(folder / "trainings" / name, **plan)

@@ -296,7 +296,6 @@ def test_looking_at_large_cases_does_not_eat_the_time(
         ("patch", [15, 16, 16]),
         ("patch", [16, 16]),
         ("patch", 16),
-        ("window", [18, 21, 20]),
         ("batch", 2.5),
         ("steps", "4"),
         ("epochs", True),

@@ -39,7 +39,6 @@ TINY = TrainPlan(
     network="PlainConvUNet",
     arguments=ARGUMENTS,
     patch=(16, 16, 16),
-    window=(18, 22, 20),
     batch=2,
     foreground=0.5,
     augmentation=Augmentation(spatial=Spatial(chance_bend=0.0), intensity=Intensity()),

@@ -11,6 +11,7 @@ import qt
 from MedAssistLib.panel.check_run import Checked, check_job
 from MedAssistLib.panel.check_second import NOBODY, SecondReader
 from MedAssistLib.panel.context import Context
+from MedAssistLib.panel.drawing_box import DrawingBox
 from MedAssistLib.panel.findings_node import (
     add_findings_node,
     findings_node,
@@ -18,17 +19,15 @@ from MedAssistLib.panel.findings_node import (
     to_text,
 )
 from MedAssistLib.panel.folders import remove_folder
-from MedAssistLib.panel.glue import Ticker, fill, load_ui, on, set_text
+from MedAssistLib.panel.glue import fill, load_ui, on, set_text
 from MedAssistLib.panel.jobs import Job, State
 from MedAssistLib.panel.review import with_later_answers
 from MedAssistLib.panel.review_list import ReviewList
 from MedAssistLib.panel.settings import Settings
 from MedAssistLib.panel.text import tr as _
 
-_AGE, _ALONE = "CheckAge", "CheckAlone"
+_AGE = "CheckAge"
 _NOT_KNOWN = -1.0
-_LATER_MS = 50
-_SEGMENTATION = "vtkMRMLSegmentationNode"
 SEXES = ("", "F", "M")
 
 
@@ -40,22 +39,15 @@ class CheckSection:
         self._models: list[str] = []
         self._job: Job | None = None
         self._widget, self.ui = load_ui(context.resources, "Check", place)
-        self.ui.checked.setMRMLScene(context.scene)
+        self._drawing = DrawingBox(context, self.ui.checked, "Check", self.refresh)
         self.review = ReviewList(context, self.ui, self._keep)
         self._shown: tuple[str, str] | None = None
         self._second = ("", NOBODY)  # for the findings of the node with this id
         context.job_changed.append(self._job_changed)
-        # A segmentation that comes or goes changes what is checked, once its box has listed it.
-        self._later = Ticker(_LATER_MS, self._scene_changed)
-        scene = context.scene
-        events = (scene.NodeAddedEvent, scene.NodeRemovedEvent)
-        self._tags = [scene.AddObserver(event, lambda *_given: self._note()) for event in events]
-        self._count = 0
         self._connect()
 
     def _connect(self) -> None:
         ui = self.ui
-        on(ui.checked, "currentNodeChanged(vtkMRMLNode*)", self._choose)
         on(ui.checkModel, "activated(int)", self._choose_model)
         on(ui.sex, "activated(int)", self._choose_sex)
         on(ui.age, "valueChanged(double)", self._choose_age)
@@ -64,7 +56,7 @@ class CheckSection:
     @property
     def segmentation(self) -> Any:
         """What is checked besides the volume: the node that the user sees chosen, or None."""
-        return self.ui.checked.currentNode()
+        return self._drawing.node
 
     @property
     def _busy(self) -> bool:
@@ -79,8 +71,7 @@ class CheckSection:
             self._shown, self._second = None, ("", NOBODY)
             self.review.scene_going()
             return
-        alone = bool(choices.number(_ALONE, 0.0))
-        self._show_chosen(None if alone else choices.checked or _newest(self._context.scene))
+        self._drawing.show()
         self._show_models(choices.check_model)
         sexes = [_("not known"), _("female"), _("male")]
         fill(ui.sex, sexes, SEXES.index(choices.sex) if choices.sex in SEXES else 0)
@@ -112,11 +103,8 @@ class CheckSection:
 
     def close(self) -> None:
         """Let go of the scene, and take the mark out of it."""
-        self._later.stop()
-        for tag in self._tags:
-            self._context.scene.RemoveObserver(tag)
+        self._drawing.close()
         self.review.close()
-        self.ui.checked.setMRMLScene(None)
 
     def _land(self, about: Checked, found: Mapping[str, Any], second: SecondReader) -> None:
         """Keep the findings in the scene, with the answers that were given meanwhile."""
@@ -181,42 +169,16 @@ class CheckSection:
             self._models = [str(entry["name"]) for entry in known if entry["installed"]]
             self.refresh()
         elif job.verb == "segment" and job.state is State.DONE and self._context.choices:
-            self._context.choices.checked = None
-            self._context.choices.set_number(_ALONE, 0.0)
+            self._drawing.forget()
             self.refresh()
         elif job is self._job and job.state.over:
             remove_folder(Path(job.request["folder"]))
             self.refresh()
 
-    def _show_chosen(self, node: Any) -> None:
-        box = self.ui.checked
-        if box.currentNode() is not node:
-            was = box.blockSignals(True)
-            box.setCurrentNode(node)
-            box.blockSignals(was)
-
-    def _note(self) -> None:
-        """Look later at what was added to the scene or removed, if it was a segmentation."""
-        count = self._context.scene.GetNumberOfNodesByClass(_SEGMENTATION)
-        if count != self._count:
-            self._count = count
-            self._later.restart()
-
-    def _scene_changed(self) -> None:
-        self._later.stop()
-        self.refresh()
-
     def _show_models(self, chosen: str) -> None:
         names = self._models if chosen in ("", *self._models) else [*self._models, chosen]
         texts = [_("No model"), *names]
         fill(self.ui.checkModel, texts, texts.index(chosen) if chosen else 0)
-
-    def _choose(self, node: Any) -> None:
-        if self._context.choices:
-            # With none left in the scene it was not the user who chose none.
-            alone = node is None and _newest(self._context.scene) is not None
-            self._context.choices.set_number(_ALONE, float(alone))
-            self._context.choices.checked = node
 
     def _choose_model(self, row: int) -> None:
         if self._context.choices:
@@ -229,9 +191,3 @@ class CheckSection:
     def _choose_age(self, value: float) -> None:
         if self._context.choices:
             self._context.choices.set_number(_AGE, value)
-
-
-def _newest(scene: Any) -> Any:
-    """Return the segmentation that came last into a scene, or None."""
-    count = scene.GetNumberOfNodesByClass(_SEGMENTATION)
-    return scene.GetNthNodeByClass(count - 1, _SEGMENTATION) if count else None

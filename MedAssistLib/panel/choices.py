@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from slicer import vtkMRMLNode, vtkMRMLScriptedModuleNode
 
-INPUT, REGION, CHECKED = "InputVolume", "Region", "CheckedSegmentation"
+INPUT, REGION = "InputVolume", "Region"
 
 
 class Choices:
@@ -58,15 +58,6 @@ class Choices:
     @region.setter
     def region(self, node: vtkMRMLNode | None) -> None:
         self.refer(REGION, node)
-
-    @property
-    def checked(self) -> Any:
-        """The segmentation node that was chosen to be checked, or None."""
-        return self.reference(CHECKED)
-
-    @checked.setter
-    def checked(self, node: vtkMRMLNode | None) -> None:
-        self.refer(CHECKED, node)
 
     @property
     def check_model(self) -> str:

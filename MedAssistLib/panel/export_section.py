@@ -10,6 +10,7 @@ from typing import Any
 import qt
 
 from MedAssistLib.panel.context import Context
+from MedAssistLib.panel.drawing_box import DrawingBox
 from MedAssistLib.panel.export_database import DicomDatabase
 from MedAssistLib.panel.export_form import ExportForm
 from MedAssistLib.panel.export_reasons import reasons
@@ -18,14 +19,12 @@ from MedAssistLib.panel.export_series import Series, SeriesFiles
 from MedAssistLib.panel.export_texts import replace_question, written_text
 from MedAssistLib.panel.findings_node import findings_node, read_findings
 from MedAssistLib.panel.folders import remove_folder
-from MedAssistLib.panel.glue import Ticker, agreed, breakable, load_ui, on, set_text
+from MedAssistLib.panel.glue import agreed, breakable, load_ui, on, set_text
 from MedAssistLib.panel.jobs import Job, State
 from MedAssistLib.panel.text import tr as _
 
-_CHOSEN, _ALONE, _AGE = "ExportSegmentation", "ExportAlone", "CheckAge"
-_SEGMENTATION = "vtkMRMLSegmentationNode"
+_AGE = "CheckAge"
 _NOT_KNOWN = -1.0
-_LATER_MS = 50
 
 
 class ExportSection:
@@ -39,7 +38,7 @@ class ExportSection:
     def __init__(self, context: Context, place: Any) -> None:
         self._context = context
         self._widget, self.ui = load_ui(context.resources, "Export", place)
-        self.ui.exported.setMRMLScene(context.scene)
+        self._drawing = DrawingBox(context, self.ui.exported, "Export", self.refresh)
         self.form = ExportForm(context, self.ui, self.refresh)
         self._series = SeriesFiles(context, self.refresh)
         self._database = DicomDatabase(self._added)
@@ -48,19 +47,13 @@ class ExportSection:
         self._answer: Mapping[str, Any] = {}
         self._state = ""
         context.job_changed.append(self._job_changed)
-        # A segmentation that comes or goes changes what leaves, once its box has listed it.
-        self._later = Ticker(_LATER_MS, self._scene_changed)
-        scene, self._count = context.scene, 0
-        events = (scene.NodeAddedEvent, scene.NodeRemovedEvent)
-        self._tags = [scene.AddObserver(event, lambda *_given: self._note()) for event in events]
-        on(self.ui.exported, "currentNodeChanged(vtkMRMLNode*)", self._choose)
         on(self.ui.write, "clicked()", self.write)
         on(self.ui.openFolder, "clicked()", self.open_folder)
 
     @property
     def segmentation(self) -> Any:
         """What leaves besides the volume: the node that the user sees chosen, or None."""
-        return self.ui.exported.currentNode()
+        return self._drawing.node
 
     @property
     def busy(self) -> bool:
@@ -72,11 +65,7 @@ class ExportSection:
         choices, ui = self._context.choices, self.ui
         if choices is None:
             self._answer = {}  # What was written belongs to the scene that is going.
-        else:
-            alone = bool(choices.number(_ALONE, 0.0))
-            self._show_chosen(
-                None if alone else choices.reference(_CHOSEN) or _newest(self._context.scene)
-            )
+        self._drawing.show()
         series = self._where()
         self.form.show(series, self._words(), database=self._database.open)
         why_not = self._why_not(series)
@@ -111,11 +100,8 @@ class ExportSection:
 
     def close(self) -> None:
         """Let go of the scene."""
-        self._later.stop()
+        self._drawing.close()
         self._series.close()
-        for tag in self._tags:
-            self._context.scene.RemoveObserver(tag)
-        self.ui.exported.setMRMLScene(None)
 
     def _order(self) -> Order:
         choices, volume = self._context.choices, self._context.volume
@@ -190,34 +176,3 @@ class ExportSection:
                     lambda: shutil.rmtree(rest, ignore_errors=True), lambda _none: None
                 )
         self.refresh()
-
-    def _show_chosen(self, node: Any) -> None:
-        box = self.ui.exported
-        if box.currentNode() is not node:
-            was = box.blockSignals(True)
-            box.setCurrentNode(node)
-            box.blockSignals(was)
-
-    def _note(self) -> None:
-        """Look later at what was added to the scene or removed, if it was a segmentation."""
-        count = self._context.scene.GetNumberOfNodesByClass(_SEGMENTATION)
-        if count != self._count:
-            self._count = count
-            self._later.restart()
-
-    def _scene_changed(self) -> None:
-        self._later.stop()
-        self.refresh()
-
-    def _choose(self, node: Any) -> None:
-        if self._context.choices:
-            # With none left in the scene it was not the user who chose none.
-            alone = node is None and _newest(self._context.scene) is not None
-            self._context.choices.set_number(_ALONE, float(alone))
-            self._context.choices.refer(_CHOSEN, node)
-
-
-def _newest(scene: Any) -> Any:
-    """Return the segmentation that came last into a scene, or None."""
-    count = scene.GetNumberOfNodesByClass(_SEGMENTATION)
-    return scene.GetNthNodeByClass(count - 1, _SEGMENTATION) if count else None

@@ -109,7 +109,6 @@ def make_plan(found: Fingerprint, modality: str, structures: Structures, room: R
         network="PlainConvUNet",
         arguments=arguments,
         patch=patch,
-        window=patch,  # It normalises by what it sees: half a percent of Dice on crops.
         batch=max(2, min(room.batch, room.voxels // math.prod(patch))),
         foreground=0.33,
         augmentation=_augmentation(spacing, modality, sided=are_sided(structures.names)),

@@ -32,7 +32,6 @@ class TrainPlan:
         network: The network's class.
         arguments: The arguments of that class.
         patch: Voxels of a patch.
-        window: Voxels that the trained network is given at a time.
         batch: Patches of a batch.
         foreground: Share of the patches that lie about a voxel of some structure.
         augmentation: How patches are moved and varied.
@@ -53,7 +52,6 @@ class TrainPlan:
     network: str
     arguments: Mapping[str, Any]
     patch: Size
-    window: Size
     batch: int
     foreground: float
     augmentation: Augmentation
@@ -71,9 +69,10 @@ class TrainPlan:
             _require(value >= 1, f"{name} is {value}, not above 0")
         _require(self.supervised >= 1, f"supervised is {self.supervised}, not above 0")
         bottom = voxels_at_the_bottom(self.arguments["strides"])
-        for name, size in {"patch": self.patch, "window": self.window}.items():
-            fits = all(n > 0 and n % w == 0 for n, w in zip(size, bottom, strict=True))
-            _require(fits, f"{name} is {list(size)}: the network takes multiples of {list(bottom)}")
+        fits = all(n > 0 and n % w == 0 for n, w in zip(self.patch, bottom, strict=True))
+        _require(
+            fits, f"patch is {list(self.patch)}: the network takes multiples of {list(bottom)}"
+        )
         _require(is_orientation(self.orientation), f"orientation is {self.orientation}")
         _require(min(self.spacing) > 0, f"spacing is {self.spacing}")
         _require(0.0 <= self.foreground <= 1.0, f"foreground is {self.foreground}")

@@ -35,7 +35,8 @@ def card_of(plan: TrainPlan, training_set: TrainingSet, name: str, folder: Path)
     k, j, i = plan.spacing
     outputs = len(structures.membership())
     own: dict[str, Any] = {
-        "patch": list(plan.window),
+        # As large as in training, because the network normalises by what it sees.
+        "patch": list(plan.patch),
         "outputs": outputs,
         "crop_to_nonzero": plan.crop_to_nonzero,
         "mirror_axes": list(plan.augmentation.spatial.mirror),

@@ -105,7 +105,6 @@ def adopted(plan: TrainPlan, start: Start) -> TrainPlan:
         network=start.network,
         arguments=dict(start.arguments),
         patch=patch,
-        window=patch,
         batch=max(2, plan.batch * math.prod(plan.patch) // math.prod(patch)),
         augmentation=replace(plan.augmentation, spatial=replace(spatial, mirror=mirror)),
         supervised=max(1, min(plan.supervised, len(start.arguments["strides"]) - 1)),

@@ -33,6 +33,7 @@ def run(arguments: argparse.Namespace, progress: Progress) -> Outcome:
     case = _case(progress.part("Reading", 0.0, 0.6))
     written = _write(case, folder, progress.part("Writing", 0.6, 1.0))
     looks = [f"look again: {finding.title}" for finding in case.findings]
+    looks = looks or ["nothing that deserves a second look was found"]
     text = "\n".join(
         [measurements_table(case.measurements), "", *looks, *(f"wrote {path}" for path in written)]
     )

@@ -106,9 +106,13 @@ def require_cases(
         InputError: If it is one.
     """
     if not cases:
-        told = " ".join(finding.title for finding in findings)
-        hint = told.rstrip(".") or "Give images and labels of the same names"
-        raise InputError("has no case with an image and a label", where=source, hint=hint)
+        told = " ".join(finding.title for finding in findings).rstrip(".")
+        what = "has no case with an image and a label" + (f" ({told})" if told else "")
+        hint = (
+            "Give images and labels of the same names, a CSV with the columns image and label, or "
+            "a folder as those of the Decathlon or nnU-Net"
+        )
+        raise InputError(what, where=source, hint=hint)
     name, count = Counter(case.name for case in cases).most_common(1)[0]
     if count > 1:
         hint = "Give each case a name of its own"
