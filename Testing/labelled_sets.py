@@ -57,6 +57,12 @@ def write_json(path: Path, fields: dict[str, Any]) -> None:
     path.write_text(json.dumps(fields), encoding="utf-8")
 
 
+def unseen(folder: Path, seed: int = 40) -> tuple[Path, np.ndarray]:
+    """Write a scan that no training set here has; return it with its labels, axes (k, j, i)."""
+    image, labels = block_case(seed)
+    return write(folder / "unseen.nii.gz", image), sitk.GetArrayFromImage(labels)
+
+
 def pairs(folder: Path, count: int) -> Path:
     """Write ``case_00`` and so on as a folder of pairs with a description."""
     for seed in range(count):

@@ -241,7 +241,10 @@ def test_the_form_says_what_is_missing(trainer: Trainer, data: Path, tmp_path: P
     assert "letters, digits" in ui.trainState.text
     trainer.name("mine")
     assert ui.train.enabled
-    assert [ui.startModel.itemText(n) for n in range(ui.startModel.count)] == ["nothing"]
+    assert [ui.startModel.itemText(n) for n in range(ui.startModel.count)] == [
+        "nothing",
+        "hippocampus",
+    ]
     ui.networks.value = 3
     trainer.epochs(5)
     ui.trainFolder.text = str(tmp_path / "kept")

@@ -1,12 +1,9 @@
-"""From a data set to a model that segments: every layout, and what a network can start from."""
+"""From a data set to a model that segments: every layout, and what is kept."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,41 +11,26 @@ import SimpleITK as sitk
 import torch
 
 from MedAssistLib.cli.main import main
-from MedAssistLib.errors import ModelError
 from MedAssistLib.models import find
-from MedAssistLib.models.checkpoints import read_checkpoint
 from MedAssistLib.models.plan import Normalisation, Scheme
 from MedAssistLib.read import read_scan
 from MedAssistLib.segment import segment, segment_in_detail
-from MedAssistLib.train import TrainOptions, planning
+from MedAssistLib.train import TrainOptions
 from MedAssistLib.train.answers import ANSWERS
-from MedAssistLib.train.design import make_plan
-from MedAssistLib.train.plan import TrainPlan, read_plan
+from MedAssistLib.train.plan import read_plan
 from MedAssistLib.train.preparation import PLAN, WORK
 from MedAssistLib.train.run import TrainResult, train
 from Testing.conftest import dice
-from Testing.labelled_sets import SPACING, block_case, change, nnunet, pairs, write
-from Testing.nnunet_models import write_model
-from Testing.train_cases import Told, put_plan, same_weights, weights_of
+from Testing.labelled_sets import SPACING, block_case, change, nnunet, pairs, unseen, write
+from Testing.train_cases import Told, hardly_learning, put_plan, same_weights, weights_of
 
 CPU = TrainOptions(device="cpu")
 LONG = {"steps": 20, "epochs": 3}
 
 
-def unseen(folder: Path, seed: int = 40) -> tuple[Path, np.ndarray]:
-    """Write a scan that no training set here has; return it with its labels."""
-    image, labels = block_case(seed)
-    return write(folder / "unseen.nii.gz", image), sitk.GetArrayFromImage(labels)
-
-
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make plans as usual, but of two steps an epoch that change next to nothing."""
-
-    def made(*given: Any) -> TrainPlan:
-        return replace(make_plan(*given), steps=2, learning_rate=1e-6, other_rate=1e-6)
-
-    monkeypatch.setattr(planning, "make_plan", made)
+    hardly_learning(monkeypatch)
 
 
 def as_json(result: TrainResult) -> dict:
@@ -212,59 +194,6 @@ def test_a_preview_of_a_case_held_out_is_kept(tmp_path: Path) -> None:
     values = sitk.GetArrayFromImage(seen[-1])
     assert dice(values == 1, truth == 1) == pytest.approx(looks[-1].epoch.dice[0])
     assert looks[-1].structures == ("Bright", "Dark")
-
-
-@pytest.mark.usefixtures("quick")
-def test_a_model_goes_on_from_another_one(tmp_path: Path) -> None:
-    """Fine-tuning would begin anew without a word, or refuse other structures."""
-    data = pairs(tmp_path / "data", 6)
-    first = train(data, put_plan(tmp_path / "first"), CPU)
-    other = shutil.copytree(data, tmp_path / "other")
-    labels = {"background": 0, "Blocks": [1, 2]}
-    change(other / "dataset.json", labels=labels, regions_class_order=[1])
-    told = Told()
-    options = TrainOptions(device="cpu", epochs=1, start=tmp_path / "first")
-    second = train(other, tmp_path / "second", options, tell=told)
-    plan = read_plan(tmp_path / "second" / WORK / PLAN)
-    assert plan.arguments == first.prepared.plan.arguments
-    assert plan.spacing == first.prepared.plan.spacing
-    assert "weights of the earlier model do not fit and begin anew" in told.text
-    before, after = weights_of(tmp_path / "first"), weights_of(tmp_path / "second")
-    assert [len(before[key]) for key in before if "seg_layers.0.bias" in key] == [3]
-    assert [len(after[key]) for key in after if "seg_layers.0.bias" in key] == [1]
-    same = [torch.allclose(before[k], after[k], atol=1e-3) for k in before if "seg_l" not in k]
-    assert same
-    assert all(same)
-    assert as_json(second)["training"]["options"]["start"] == "first"
-
-
-@pytest.mark.usefixtures("quick")
-def test_a_model_of_nnunet_goes_on_with_other_structures(tmp_path: Path) -> None:
-    """What years of nnU-Net have trained could not be built upon."""
-    given = write_model(tmp_path / "Dataset007_Belly")
-    data, told = pairs(tmp_path / "data", 5), Told()
-    options = TrainOptions(device="cpu", epochs=1, start=given)
-    work = tmp_path / "tuned" / WORK
-    result = train(data, tmp_path / "tuned", options, tell=told)
-    plan = read_plan(work / PLAN)
-    assert plan.spacing == (3.0, 1.5, 1.25)
-    assert plan.normalisation[0].scheme is Scheme.CT
-    assert [entry.name for entry in result.card.segments] == ["Bright", "Dark"]
-    assert "begin anew" not in told.text  # it has three outputs, too
-    before = read_checkpoint(given / "fold_0" / "checkpoint_final.pth")["network_weights"]
-    after = weights_of(tmp_path / "tuned")
-    assert all(torch.allclose(before[k].half(), after[k], atol=1e-2) for k in before)
-    scan, _ = unseen(tmp_path)
-    segment(read_scan(scan), find(str(tmp_path / "tuned")))
-
-
-def test_a_model_that_cannot_be_trained_further_is_refused_at_once(tmp_path: Path) -> None:
-    """Hours later it would turn out that the start was ignored."""
-    data = pairs(tmp_path / "data", 5)
-    options = TrainOptions(device="cpu", epochs=1, start=Path("brain"))
-    with pytest.raises(ModelError, match="cannot be trained further"):
-        train(data, tmp_path / "tuned", options)
-    assert not (tmp_path / "tuned" / "model.json").exists()
 
 
 def test_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:

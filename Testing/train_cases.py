@@ -6,11 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from MedAssistLib.models.checkpoints import read_checkpoint
 from MedAssistLib.models.plan import Normalisation, Scheme
+from MedAssistLib.train import planning
 from MedAssistLib.train.augment import Augmentation, Intensity, Spatial
+from MedAssistLib.train.design import make_plan
 from MedAssistLib.train.plan import TrainPlan, write_plan
 from MedAssistLib.train.preparation import PLAN, WORK
 from MedAssistLib.train.run import Report
@@ -57,6 +60,21 @@ def put_plan(output: Path, **changes: Any) -> Path:
     (output / WORK).mkdir(parents=True)
     write_plan(output / WORK / PLAN, replace(TINY, **changes))
     return output
+
+
+def hardly_learning(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    """Make plans as usual, but of two steps an epoch that change next to nothing.
+
+    Args:
+        monkeypatch: Undoes it after the test.
+        changes: Other entries of the plan.
+    """
+    few = {"steps": 2, "learning_rate": 1e-6, "other_rate": 1e-6, **changes}
+
+    def made(*given: Any) -> TrainPlan:
+        return replace(make_plan(*given), **few)
+
+    monkeypatch.setattr(planning, "make_plan", made)
 
 
 def weights_of(output: Path, fold: int = 0) -> dict[str, torch.Tensor]:

@@ -10,14 +10,13 @@ from MedAssistLib.panel.context import Context
 from MedAssistLib.panel.glue import fill, on, open_folder
 from MedAssistLib.panel.settings import Settings, device_texts
 from MedAssistLib.panel.text import tr as _
+from MedAssistLib.train.options import STARTS
 
 _NAME, _LENGTH, _AMOUNT = "TrainName", "TrainLength", "TrainAmount"
 _NETWORKS, _START, _FOLDER = "TrainNetworks", "TrainStart", "TrainFolder"
 MINUTES, EPOCHS, PLANNED = "minutes", "epochs", "planned"
 _LENGTHS = (MINUTES, EPOCHS, PLANNED)
 _USUAL = 30.0
-# Formats of models whose networks can learn more.
-_TRAINABLE = ("state-dict", "nnunet")
 
 
 class TrainForm:
@@ -61,7 +60,7 @@ class TrainForm:
 
     def offer(self, models: Sequence[Mapping[str, Any]]) -> None:
         """Take the list of models at hand, to start from."""
-        self._models = [str(m["name"]) for m in models if m["format"] in _TRAINABLE]
+        self._models = [str(m["name"]) for m in models if m["format"] in STARTS]
 
     def options(self) -> dict[str, Any]:
         """Return the fields of :class:`MedAssistLib.train.TrainOptions`."""

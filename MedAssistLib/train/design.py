@@ -15,7 +15,7 @@ from MedAssistLib.models.plan import Normalisation, Scheme
 from MedAssistLib.train.augment import Augmentation, Intensity, Size, Spatial
 from MedAssistLib.train.dataset import Structures
 from MedAssistLib.train.fingerprint import ChannelStatistics, Fingerprint
-from MedAssistLib.train.plan import TrainPlan, voxels_at_the_bottom
+from MedAssistLib.train.plan import TrainPlan
 from MedAssistLib.train.sides import are_sided
 
 # Above this ratio of spacings, an axis is coarse.
@@ -190,7 +190,7 @@ def _stages(
 
 def _multiple(patch: Sequence[int], strides: Sequence[Sequence[int]]) -> Size:
     """Return the patch with every stage a whole number of voxels wide."""
-    whole = voxels_at_the_bottom(strides)
+    whole = map(math.prod, zip(*strides, strict=True))
     return _sizes([max(n // w, 1) * w for n, w in zip(patch, whole, strict=True)])
 
 

@@ -22,7 +22,12 @@ class MeanWeights:
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
-        """Take in the weights after a step, the first of which is 0."""
+        """Take in the weights after a step.
+
+        Args:
+            network: The network.
+            step: How many steps there were before; none, if it began with random weights.
+        """
         # In the beginning the mean would otherwise be that of the random weights.
         keep = min(self.decay, (1 + step) / (10 + step))
         mean: list[torch.Tensor] = list(self.network.parameters())

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from MedAssistLib.errors import InputError
-from MedAssistLib.models.networks.unet import UNet
+from MedAssistLib.models.networks import Trainable
 from MedAssistLib.progress import Progress
 from MedAssistLib.train.batches import Batches
 from MedAssistLib.train.checkpoint import Checkpoint, Epoch, read_state, write_checkpoint
@@ -48,6 +48,7 @@ class Course:
         mean: How much of the running mean of the weights stays at each step.
         overlapping: The structures do not exclude one another.
         levels: Resolutions of the decoder that are supervised.
+        earlier: Steps that the weights to begin with count for in the running mean.
     """
 
     key: str
@@ -61,6 +62,7 @@ class Course:
     mean: float
     overlapping: bool
     levels: int
+    earlier: int = 0
 
 
 Look = Callable[[nn.Module], tuple[float, ...]]
@@ -84,7 +86,7 @@ class Training:
 
     def __init__(  # noqa: PLR0913, PLR0917
         self,
-        network: UNet,
+        network: Trainable,
         batches: Batches,
         course: Course,
         device: torch.device,
@@ -231,7 +233,7 @@ class Training:
         good = bool(length.isfinite())
         self._precision.step(self._optimisers, good=good)
         if good:
-            self._mean.update(self._network, self._steps)
+            self._mean.update(self._network, self._course.earlier + self._steps)
         return good
 
     def _state(self) -> Checkpoint:

@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from MedAssistLib.models.networks import Trainable
+
 # The quintic iteration of Jordan et al. that brings singular values near 1.
 _A, _B, _C = 3.4445, -4.7750, 2.0315
 _ITERATIONS = 5
@@ -78,7 +80,7 @@ def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
 
 
 def optimisers(
-    network: nn.Module, learning_rate: float, other_rate: float, weight_decay: float
+    network: Trainable, learning_rate: float, other_rate: float, weight_decay: float
 ) -> list[torch.optim.Optimizer]:
     """Return Muon for the convolutions within a network, and AdamW for all its other weights.
 
@@ -90,11 +92,19 @@ def optimisers(
         other_rate: Of AdamW.
         weight_decay: Of both.
     """
+    outside = (network.entry(), *network.heads())
+    apart = {id(weight) for layer in outside for weight in layer.parameters()}
+    # Not those of one voxel, nor those that enlarge, whose axes are the other way round.
+    kernels = {
+        id(layer.weight)
+        for layer in network.modules()
+        if isinstance(layer, nn.Conv3d) and max(layer.kernel_size) > 1
+    }
     inner: list[nn.Parameter] = []
     other: list[nn.Parameter] = []
-    for name, weight in network.named_parameters():
-        mixes = weight.ndim > 2 and weight.shape[1] > 1 and max(weight.shape[2:]) > 1
-        (inner if mixes and "transpconvs" not in name else other).append(weight)
+    kernels -= apart
+    for weight in network.parameters():
+        (inner if id(weight) in kernels else other).append(weight)
     found: list[torch.optim.Optimizer] = [
         torch.optim.AdamW(other, other_rate, betas=(0.9, 0.99), weight_decay=weight_decay)
     ]

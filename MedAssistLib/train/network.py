@@ -9,17 +9,14 @@ import torch
 from torch import nn
 
 from MedAssistLib.errors import ModelError
-from MedAssistLib.models.networks import build_network
-from MedAssistLib.models.networks.unet import UNet
+from MedAssistLib.models.networks import Trainable, build_network
 
 # He et al. 2015, arXiv:1502.01852, for leaky ReLUs of this slope.
 _SLOPE = 1e-2
-_CONVOLUTIONS = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-_OTHERS = (nn.InstanceNorm2d, nn.InstanceNorm3d, nn.BatchNorm2d, nn.BatchNorm3d, nn.PReLU)
 
 
-def new_network(name: str, arguments: Mapping[str, Any], *, inputs: int, outputs: int) -> UNet:
-    """Return a network with random weights, drawn from torch's global generator.
+def described(name: str, arguments: Mapping[str, Any], *, inputs: int, outputs: int) -> Trainable:
+    """Return a network without weights, on torch's ``meta`` device.
 
     Args:
         name: Its class, as in a card.
@@ -31,21 +28,35 @@ def new_network(name: str, arguments: Mapping[str, Any], *, inputs: int, outputs
         ModelError: If the description makes no sense, or the network cannot be trained here.
     """
     network = build_network(name, arguments, inputs=inputs, outputs=outputs)
-    if not isinstance(network, UNet):
-        hint = "Train a new model, or start from one with a U-Net"
-        raise ModelError(f"a network of the kind {name} cannot be trained here", hint=hint)
-    network = network.to_empty(device="cpu")
-    for layer in network.modules():
-        if isinstance(layer, _CONVOLUTIONS):
-            nn.init.kaiming_normal_(layer.weight, a=_SLOPE)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
-        elif isinstance(layer, _OTHERS):
-            layer.reset_parameters()
+    if len(network.multiple) != 3:
+        raise ModelError("its network is not three-dimensional and cannot be trained here")
     return network
 
 
-def start_from(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> tuple[str, ...]:
+def new_network(name: str, arguments: Mapping[str, Any], *, inputs: int, outputs: int) -> Trainable:
+    """Return a network with random weights, drawn from torch's global generator.
+
+    Args:
+        name: Its class, as in a card.
+        arguments: The arguments of that class.
+        inputs: Channels given.
+        outputs: Channels returned.
+
+    Raises:
+        ModelError: If the description makes no sense, or the network cannot be trained here.
+    """
+    network = described(name, arguments, inputs=inputs, outputs=outputs).to_empty(device="cpu")
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv3d | nn.ConvTranspose3d):
+            nn.init.kaiming_normal_(layer.weight, a=_SLOPE)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+        elif callable(reset := getattr(layer, "reset_parameters", None)):
+            reset()
+    return network
+
+
+def start_from(network: Trainable, weights: Mapping[str, torch.Tensor]) -> tuple[str, ...]:
     """Give a network what fits of the weights of another.
 
     Args:
@@ -62,7 +73,9 @@ def start_from(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> tuple
     fitting = {
         key: value for key, value in weights.items() if key in own and value.shape == own[key].shape
     }
-    heads = {key for key in own if "seg_layers" in key}
+    given = {id(weight) for head in network.heads() for weight in head.parameters()}
+    named = network.named_parameters(remove_duplicate=False)
+    heads = {key for key, weight in named if id(weight) in given}
     missing = set(own) - set(fitting) - heads
     # Other channels of the scan change the first convolution alone, in each of its names.
     if len(missing) > len(own) // 4:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from MedAssistLib import files
-from MedAssistLib.errors import InputError
+from MedAssistLib.errors import InputError, ModelError
 from MedAssistLib.geometry import is_orientation
+from MedAssistLib.models.formats.own_plan import normalisation_entry, with_bounds
+from MedAssistLib.models.networks.segresnet_shape import CHANNELS
 from MedAssistLib.models.plan import Normalisation, Scheme
 from MedAssistLib.train.augment import Augmentation, Size
+from MedAssistLib.train.network import described
 
 Kind = TypeVar("Kind")
 
@@ -29,7 +32,8 @@ class TrainPlan:
         spacing: mm of the network's grid.
         crop_to_nonzero: Scans are cropped to the box of the voxels that are not zero.
         normalisation: Of each channel.
-        network: The network's class.
+        network: The network's class, one that
+            :func:`~MedAssistLib.models.networks.build_network` knows.
         arguments: The arguments of that class.
         patch: Voxels of a patch.
         batch: Patches of a batch.
@@ -43,6 +47,8 @@ class TrainPlan:
         supervised: Resolutions of the decoder that are supervised, from the finest.
         steps: Steps of an epoch, after each of which a checkpoint is written.
         epochs: Epochs of a training without a time limit.
+        earlier_steps: Steps that the weights to begin with count for in their running mean; none
+            for random ones.
     """
 
     orientation: str
@@ -62,17 +68,17 @@ class TrainPlan:
     supervised: int
     steps: int
     epochs: int
+    earlier_steps: int = 0
 
     def __post_init__(self) -> None:
         whole = {"batch": self.batch, "steps": self.steps, "epochs": self.epochs}
         for name, value in whole.items():
             _require(value >= 1, f"{name} is {value}, not above 0")
+        _require(self.earlier_steps >= 0, f"earlier_steps is {self.earlier_steps}")
         _require(self.supervised >= 1, f"supervised is {self.supervised}, not above 0")
-        bottom = voxels_at_the_bottom(self.arguments["strides"])
+        bottom = list(self.multiple)
         fits = all(n > 0 and n % w == 0 for n, w in zip(self.patch, bottom, strict=True))
-        _require(
-            fits, f"patch is {list(self.patch)}: the network takes multiples of {list(bottom)}"
-        )
+        _require(fits, f"patch is {list(self.patch)}: the network takes multiples of {bottom}")
         _require(is_orientation(self.orientation), f"orientation is {self.orientation}")
         _require(min(self.spacing) > 0, f"spacing is {self.spacing}")
         _require(0.0 <= self.foreground <= 1.0, f"foreground is {self.foreground}")
@@ -80,16 +86,19 @@ class TrainPlan:
         _require(0.0 < self.learning_rate < 1.0, f"learning_rate is {self.learning_rate}")
         _require(0.0 < self.other_rate < 1.0, f"other_rate is {self.other_rate}")
 
+    @cached_property
+    def multiple(self) -> Size:
+        """Voxels of a patch, along each axis, that become one at the network's coarsest stage."""
+        # How many channels there will be does not matter for that.
+        inputs, outputs = (int(self.arguments.get(name, 1)) for name in CHANNELS)
+        network = described(self.network, self.arguments, inputs=inputs, outputs=outputs)
+        k, j, i = network.multiple
+        return k, j, i
 
-def voxels_at_the_bottom(strides: Sequence[Sequence[int] | int]) -> Size:
-    """Return how many voxels of a patch, along each axis, become one at the coarsest stage.
-
-    Args:
-        strides: Of each stage, one for all axes or one for each.
-    """
-    along = [entry if isinstance(entry, Sequence) else (entry,) * 3 for entry in strides]
-    k, j, i = (math.prod(entry[axis] for entry in along) for axis in range(3))
-    return k, j, i
+    def as_json(self) -> dict[str, Any]:
+        """Return the plan as it stands in JSON."""
+        channels = [normalisation_entry(entry) for entry in self.normalisation]
+        return {**asdict(self), "normalisation": channels}
 
 
 def write_plan(path: Path, plan: TrainPlan) -> None:
@@ -98,7 +107,7 @@ def write_plan(path: Path, plan: TrainPlan) -> None:
     Raises:
         ResourceError: If it cannot be written.
     """
-    files.write_text(path, json.dumps(asdict(plan), indent=1) + "\n")
+    files.write_text(path, json.dumps(plan.as_json(), indent=1) + "\n")
 
 
 def read_plan(path: Path) -> TrainPlan:
@@ -110,7 +119,7 @@ def read_plan(path: Path) -> TrainPlan:
     with files.readable(path) as stream:
         try:
             return _made(TrainPlan, json.load(stream), "the plan")
-        except (TypeError, ValueError, LookupError) as error:
+        except (TypeError, ValueError, LookupError, ModelError) as error:
             hint = "Correct it, or delete it to have it made anew"
             raise InputError(
                 f"is no plan of a training ({error})", where=path, hint=hint
@@ -138,6 +147,8 @@ def _value(kind: Any, value: Any, name: str) -> Any:
     Raises:
         TypeError: If it is of another kind.
     """
+    if kind is Normalisation and isinstance(value, Mapping):
+        value = with_bounds(value)
     if isinstance(kind, type) and is_dataclass(kind):
         return _made(kind, value, name)
     if get_origin(kind) is UnionType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,34 +12,39 @@ import torch
 from MedAssistLib.archive import require_space
 from MedAssistLib.errors import InputError
 from MedAssistLib.machine import free_memory
+from MedAssistLib.train.adopting import adopted
 from MedAssistLib.train.dataset import TrainingSet
 from MedAssistLib.train.design import Room, make_plan, room_of
 from MedAssistLib.train.facts import CaseFacts
 from MedAssistLib.train.fingerprint import Fingerprint
-from MedAssistLib.train.options import TrainOptions
 from MedAssistLib.train.plan import TrainPlan, read_plan, write_plan
-from MedAssistLib.train.start import adopted, read_start
+from MedAssistLib.train.start import Start
 
 # Prepared cases of so many bytes are worth a word.
 _MUCH = 10**9
 
 
-def plan_of(
-    dataset: TrainingSet, found: Fingerprint, path: Path, options: TrainOptions, device: str
+def plan_of(  # noqa: PLR0913, PLR0917
+    dataset: TrainingSet,
+    facts: Sequence[CaseFacts],
+    found: Fingerprint,
+    path: Path,
+    start: Start | None,
+    device: str,
 ) -> TrainPlan:
     """Return the plan that somebody put there, or make one and put it there.
 
     Args:
         dataset: The cases that are learned from.
-        found: What they are like.
+        facts: What is known of each.
+        found: What they are like together.
         path: The plan's file.
-        options: How the training is run.
+        start: The model to start from, if there is one.
         device: Where networks are trained, such as ``"cuda"``.
 
     Raises:
         InputError: If the plan makes no sense or is for another number of channels, or there is
             nothing to learn.
-        ModelError: If the model to start from cannot be trained.
         ResourceError: If the plan cannot be written.
     """
     if path.is_file():
@@ -51,8 +57,9 @@ def plan_of(
         hint = "Check that the label images hold the labels that the data set names"
         raise InputError("no case has any of the structures", where=dataset.folder, hint=hint)
     plan = make_plan(found, dataset.modality, dataset.structures, _room(device))
-    if options.start:
-        plan = adopted(plan, read_start(options.start))
+    if start:
+        stored = Counter(each.channels[0].grid.orientation for each in facts)
+        plan = adopted(plan, start, stored.most_common(1)[0][0], dataset.structures)
     write_plan(path, plan)
     return plan
 

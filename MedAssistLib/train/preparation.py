@@ -27,6 +27,7 @@ from MedAssistLib.train.plan import TrainPlan, read_plan
 from MedAssistLib.train.planning import plan_of, require_disk
 from MedAssistLib.train.sides import is_numbered
 from MedAssistLib.train.split import Folds, folds, joined, listed, read_folds, write_folds
+from MedAssistLib.train.start import Start, read_start
 from MedAssistLib.train.told import findings_told
 
 WORK = "training"
@@ -134,7 +135,8 @@ def _anew(  # noqa: PLR0913, PLR0917
     _require_folds(options, held_out)
     if (work / PLAN).is_file():
         say(f"the plan in {work / PLAN} is used as it is")
-    plan = plan_of(dataset, found, work / PLAN, options, device)
+    start = _start(options, dataset, say)
+    plan = plan_of(dataset, facts, found, work / PLAN, start, device)
     require_disk(work, facts, plan, say)
     write_folds(work / _SPLITS, held_out, used)
     hashes = {each.case.name: content_hash(each) for each in facts}
@@ -142,6 +144,16 @@ def _anew(  # noqa: PLR0913, PLR0917
     # Last, because it says that all the others are there.
     write_fingerprint(work / _FINGERPRINT, found)
     return Prepared(dataset=dataset, found=found, plan=plan, held_out=held_out, audit=looked)
+
+
+def _start(options: TrainOptions, dataset: TrainingSet, say: Callable[[str], None]) -> Start | None:
+    """Return the model to start from; say which part of it, if it has several."""
+    if options.start is None:
+        return None
+    start = read_start(options.start, dataset.structures.names)
+    if start.parts > 1:
+        say(f"of {start.parts} networks of the earlier model, it starts from {start.name}")
+    return start
 
 
 def _tell_of_names(source: Path, dataset: TrainingSet, say: Callable[[str], None]) -> None:

@@ -13,16 +13,23 @@ import torch
 from MedAssistLib import __version__, files
 from MedAssistLib.models.anatomy import segments
 from MedAssistLib.models.card import ModelCard, PostProcessing, WeightFile
+from MedAssistLib.models.formats.own_plan import normalisation_entry
 from MedAssistLib.train.dataset import TrainingSet
 from MedAssistLib.train.fingerprint import Fingerprint
 from MedAssistLib.train.options import TrainOptions
-from MedAssistLib.train.plan import TrainPlan, voxels_at_the_bottom
+from MedAssistLib.train.plan import TrainPlan
 from MedAssistLib.train.saving import save
 
 FORMAT = "state-dict"
 
 
-def card_of(plan: TrainPlan, training_set: TrainingSet, name: str, folder: Path) -> ModelCard:
+def card_of(
+    plan: TrainPlan,
+    training_set: TrainingSet,
+    name: str,
+    folder: Path,
+    origin: ModelCard | None = None,
+) -> ModelCard:
     """Return the card of a model that is still to be trained; it has no weights yet.
 
     Args:
@@ -30,6 +37,7 @@ def card_of(plan: TrainPlan, training_set: TrainingSet, name: str, folder: Path)
         training_set: What it is trained on.
         name: Its short name.
         folder: Where it will lie.
+        origin: The card of the model that it starts from.
     """
     structures = training_set.structures
     k, j, i = plan.spacing
@@ -40,19 +48,26 @@ def card_of(plan: TrainPlan, training_set: TrainingSet, name: str, folder: Path)
         "outputs": outputs,
         "crop_to_nonzero": plan.crop_to_nonzero,
         "mirror_axes": list(plan.augmentation.spatial.mirror),
-        "multiple": list(voxels_at_the_bottom(plan.arguments["strides"])),
+        "multiple": list(plan.multiple),
         "regions": list(structures.painted) if structures.overlapping else [],
     }
     names = dict(zip(structures.painted, structures.titles, strict=True))
+    learned = f"{len(training_set.cases)} cases of {training_set.name}"
+    # As SPDX writes that several hold: what was learned from weights is under theirs, too.
+    licences = [training_set.licence]
+    if origin:
+        earlier = f"{origin.name} {origin.version}".rstrip()
+        learned += f"; it began with the weights of {earlier}: {origin.training_data}"
+        licences.append(origin.licence)
     return ModelCard(
         name=name,
         title=training_set.title,
         version="1",
         format=FORMAT,
-        licence=training_set.licence,
+        licence=" AND ".join(dict.fromkeys(filter(None, licences))),
         source=training_set.source,
         intended_use="Research; not a medical device",
-        training_data=f"{len(training_set.cases)} cases of {training_set.name}",
+        training_data=learned,
         accuracy="not measured",
         modality=training_set.modality,
         channels=training_set.channels,
@@ -65,7 +80,7 @@ def card_of(plan: TrainPlan, training_set: TrainingSet, name: str, folder: Path)
             "arch_kwargs": dict(plan.arguments),
             "plan": own,
         },
-        intensity={"channels": [asdict(entry) for entry in plan.normalisation]},
+        intensity={"channels": [normalisation_entry(entry) for entry in plan.normalisation]},
         postprocessing=PostProcessing(),
         folder=folder,
         spacing=(i, j, k),
@@ -85,7 +100,10 @@ def write_weights(path: Path, weights: Mapping[str, torch.Tensor]) -> WeightFile
     half = {}
     for name, value in weights.items():
         # Some weights have several names; they are written once.
-        half[name] = halves.setdefault(value.data_ptr(), value.detach().cpu().half().contiguous())
+        kept = value.detach().cpu()
+        if kept.is_floating_point():  # Others count batches.
+            kept = kept.half()
+        half[name] = halves.setdefault(value.data_ptr(), kept.contiguous())
     save(path, half)
     return WeightFile(path=path.name, sha256=files.sha256(path), size=path.stat().st_size)
 
@@ -97,7 +115,7 @@ def described(plan: TrainPlan, found: Fingerprint, options: TrainOptions) -> dic
         "torch": str(torch.__version__),
         "python": platform.python_version(),
         "data": asdict(found),
-        "plan": asdict(plan),
+        "plan": plan.as_json(),
         "options": {
             "device": options.device,
             "minutes": options.minutes,

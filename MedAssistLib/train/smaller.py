@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from MedAssistLib.train.plan import TrainPlan, voxels_at_the_bottom
+from MedAssistLib.train.plan import TrainPlan
 
 
 def smaller(plan: TrainPlan) -> TrainPlan | None:
@@ -16,13 +16,12 @@ def smaller(plan: TrainPlan) -> TrainPlan | None:
     """
     if plan.batch > 1:
         return replace(plan, batch=plan.batch // 2)
-    whole = voxels_at_the_bottom(plan.arguments["strides"])
-    wide = [n // w for n, w in zip(plan.patch, whole, strict=True)]
+    wide = [n // w for n, w in zip(plan.patch, plan.multiple, strict=True)]
     widest = wide.index(max(wide))
     wide[widest] //= 2
     # Norms over a single voxel make no sense.
     if math.prod(wide) < 2:
         return None
     patch = list(plan.patch)
-    patch[widest] = wide[widest] * whole[widest]
+    patch[widest] = wide[widest] * plan.multiple[widest]
     return replace(plan, patch=(patch[0], patch[1], patch[2]))

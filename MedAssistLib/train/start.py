@@ -1,30 +1,24 @@
-"""A model to start from: its network, how it is run, and its weights."""
+"""A model to start from: any with a 3-D network of ours that the engine can read."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from MedAssistLib.errors import ModelError
 from MedAssistLib.models import find
+from MedAssistLib.models.anatomy import segments
 from MedAssistLib.models.card import ModelCard
-from MedAssistLib.models.checkpoints import read_checkpoint
-from MedAssistLib.models.formats import load_tiled, nnunet_card
-from MedAssistLib.models.formats.nnunet_checkpoint import read_training
-from MedAssistLib.models.formats.nnunet_folder import TrainedFolder
-from MedAssistLib.models.formats.nnunet_network import architecture
-from MedAssistLib.models.plan import InferencePlan
-from MedAssistLib.models.weights import locate
-from MedAssistLib.train.augment import Size
-from MedAssistLib.train.plan import TrainPlan, voxels_at_the_bottom
-from MedAssistLib.train.publish import FORMAT
+from MedAssistLib.models.formats import load, located_card, monai_bundle_card
+from MedAssistLib.models.networks import Trainable
+from MedAssistLib.models.plan import InferencePlan, Part, PartedModel, TiledModel
+from MedAssistLib.train.options import STARTS
 
-_SIDES = "LR"
+_HINT = (
+    "Start from a 3-D model of MedAssist, nnU-Net or TotalSegmentator, or from one of MONAI's with "
+    "a SegResNet"
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,88 +26,88 @@ class Start:
     """A model to start from.
 
     Attributes:
-        network: The class of its network.
-        arguments: The arguments of that class.
+        name: What it is called, with the part of it that was chosen.
+        parts: Of how many parts that one was chosen.
+        structures: What its outputs are, readable and in lower case, without the background.
         plan: How it is run.
-        weights: Of its first network, tensors by name.
+        network: Its first network, with its weights, on the processor.
     """
 
-    network: str
-    arguments: Mapping[str, Any]
+    name: str
+    parts: int
+    structures: tuple[str, ...]
     plan: InferencePlan
-    weights: Mapping[str, torch.Tensor]
+    network: Trainable
 
 
-def read_start(model: Path) -> Start:
+def read_start(model: Path, structures: Sequence[str]) -> Start:
     """Read a model to start from.
 
     Args:
         model: Its folder, or its name.
+        structures: What will be learned: of a model in several parts, the one that knows most of
+            these by name is taken, otherwise the first.
 
     Raises:
-        ModelError: If it is none that MedAssist or nnU-Net trained in three dimensions.
+        ModelError: If it has no network that can be trained, or its files are missing or unsafe.
     """
     card = find(str(model))
-    hint = "Start from a 3-D model that MedAssist or nnU-Net trained"
-    if card.format not in (FORMAT, nnunet_card.FORMAT):
-        raise ModelError("cannot be trained further here", where=model, hint=hint)
-    plan = load_tiled(card).plan
-    if plan.flat or plan.cascade or not plan.spacing:
-        what = "is 2-D, or the second stage of a cascade, and cannot be trained further here"
-        raise ModelError(what, where=model, hint=hint)
-    path = locate(card, next(iter(card.weights)))
-    if card.format == FORMAT:
-        name, arguments = (card.architecture[key] for key in ("network_class_name", "arch_kwargs"))
-        weights = read_checkpoint(path)
-    else:
-        name, arguments, weights = _of_nnunet(card, path)
-    return Start(network=name.rpartition(".")[2], arguments=arguments, plan=plan, weights=weights)
+    if card.format == located_card.FORMAT:
+        # The network is the same at all places; what it learned from are crops.
+        card = located_card.crop_card(card)
+    _require_layers(card, model)
+    known = {entry.label: entry.name.casefold() for entry in card.segments}
+    loaded, name, parts = load(card, "cpu"), card.name, 1
+    if isinstance(loaded, PartedModel):
+        part = _part(loaded, known, structures)
+        name, parts, loaded = f"{card.name}, {part.name}", len(loaded.parts), part.model
+        known = {own: known[label] for own, label in part.labels.items()}
+    plan, network = _trainable(loaded, model)
+    outputs = tuple(known.get(label, "") for label in plan.regions or range(1, plan.outputs))
+    return Start(name=name, parts=parts, structures=outputs, plan=plan, network=network)
 
 
-def _of_nnunet(
-    card: ModelCard, path: Path
-) -> tuple[str, Mapping[str, Any], Mapping[str, torch.Tensor]]:
-    training = read_training(path)
-    fields = TrainedFolder(card.folder).configuration(training.configuration)
-    return (*architecture(fields, training.trainer), training.weights)
+def readable(structures: Sequence[str]) -> tuple[str, ...]:
+    """Return names as in :attr:`Start.structures`, so that "kidney_left" is "left kidney"."""
+    found = segments(dict(enumerate(structures, start=1)))
+    return tuple(entry.name.casefold() for entry in found)
 
 
-def adopted(plan: TrainPlan, start: Start) -> TrainPlan:
-    """Return a plan with the network of a model to start from, and what that network is used to.
+def _require_layers(card: ModelCard, model: Path) -> None:
+    """Refuse what has no layers that are known here, before it is run or MONAI is asked for."""
+    bundle = card.format == monai_bundle_card.FORMAT
+    what = ""
+    if card.format not in STARTS or (bundle and monai_bundle_card.PROGRAM in card.weights):
+        what = "is a program, whose layers are not known, and cannot be trained further"
+    elif bundle:
+        from MedAssistLib.models.formats.monai_bundle import is_own
 
-    Args:
-        plan: The plan that suits the data.
-        start: The model. Its grid is taken over, and how it sees intensities if it has as many
-            channels; patches stay about as large as the plan's.
+        what = "" if is_own(card) else "has a network of MONAI's, and cannot be trained further"
+    if what:
+        raise ModelError(what, where=model, hint=_HINT)
+
+
+def _trainable(loaded: object, model: Path) -> tuple[InferencePlan, Trainable]:
+    """Return how a model is run, and its first network.
+
+    Raises:
+        ModelError: If it cannot be trained here.
     """
-    given = start.plan
-    # The order of the network's axes (k, j, i) is part of the orientation here.
-    stored = (given.orientation or plan.orientation)[::-1]
-    letters = [stored[axis] for axis in given.transpose]
-    patch = _patch(plan, given.spacing, start.arguments["strides"])
-    same = len(given.normalisation) == len(plan.normalisation)
-    spatial = plan.augmentation.spatial
-    sideways = tuple(axis for axis, letter in enumerate(letters) if letter in _SIDES)
-    mirror = sideways if spatial.mirror else ()
-    k, j, i = given.spacing
-    return replace(
-        plan,
-        orientation="".join(reversed(letters)),
-        spacing=(k, j, i),
-        crop_to_nonzero=given.crop_to_nonzero,
-        normalisation=given.normalisation if same else plan.normalisation,
-        network=start.network,
-        arguments=dict(start.arguments),
-        patch=patch,
-        batch=max(2, plan.batch * math.prod(plan.patch) // math.prod(patch)),
-        augmentation=replace(plan.augmentation, spatial=replace(spatial, mirror=mirror)),
-        supervised=max(1, min(plan.supervised, len(start.arguments["strides"]) - 1)),
+    if isinstance(loaded, TiledModel):
+        plan = loaded.plan
+        if plan.flat or plan.cascade:
+            kind = "2-D" if plan.flat else "the second stage of a cascade"
+            raise ModelError(f"is {kind} and cannot be trained further", where=model, hint=_HINT)
+        network = loaded.members[0]("cpu")
+        if isinstance(network, Trainable):
+            return plan, network
+    raise ModelError("has no network that can be trained", where=model, hint=_HINT)
+
+
+def _part(model: PartedModel, names: Mapping[int, str], structures: Sequence[str]) -> Part:
+    """Return the part that knows most of some structures, or the first."""
+    wanted = set(readable(structures))
+    return max(
+        model.parts,
+        key=lambda part: len(wanted & {names[label] for label in part.labels.values()}),
     )
-
-
-def _patch(plan: TrainPlan, spacing: tuple[float, ...], strides: Any) -> Size:
-    """Return about the plan's patch in mm on another grid, two voxels wide at the bottom."""
-    whole = voxels_at_the_bottom(strides)
-    wanted = [n * old / new for n, old, new in zip(plan.patch, plan.spacing, spacing, strict=True)]
-    k, j, i = (max(round(n / w), 2) * w for n, w in zip(wanted, whole, strict=True))
-    return k, j, i

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from MedAssistLib.errors import ResourceError, UsageError
+from MedAssistLib.models import find
 from MedAssistLib.models.card import ModelCard, WeightFile, write_card
 from MedAssistLib.models.formats.own_plan import read_plan as inference_plan
 from MedAssistLib.models.plan import InferencePlan
@@ -82,7 +83,8 @@ class Work:
         self._device, self._together = device, together
         self._tell = tell
         self._plan = prepared.plan
-        self._card = card_of(self._plan, prepared.dataset, folder.name, folder)
+        origin = find(str(options.start)) if options.start else None
+        self._card = card_of(self._plan, prepared.dataset, folder.name, folder, origin)
         self._running: InferencePlan = inference_plan(self._card)
         self._confidence = Confidence()
 
@@ -228,7 +230,8 @@ class Work:
             plan.network, plan.arguments, inputs=len(dataset.channels), outputs=len(membership)
         )
         if options.start and not path.is_file():
-            fresh = start_from(network, read_start(options.start).weights)
+            start = read_start(options.start, dataset.structures.names)
+            fresh = start_from(network, start.network.state_dict())
             if fresh:
                 self._say(f"{len(fresh)} weights of the earlier model do not fit and begin anew")
         batches = Batches(
@@ -260,6 +263,7 @@ class Work:
             mean=plan.mean_weights,
             overlapping=self._prepared.dataset.structures.overlapping,
             levels=plan.supervised,
+            earlier=plan.earlier_steps,
         )
 
     def _key(self, fold: int) -> str:

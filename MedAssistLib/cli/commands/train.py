@@ -21,6 +21,10 @@ _WHAT = (
     "folder of the Medical Segmentation Decathlon or of nnU-Net v2 (raw), CSV with columns image "
     "and label, or folder of pairs"
 )
+_START = (
+    "start from the weights of this model: of MedAssist, nnU-Net or TotalSegmentator, or of "
+    "MONAI's with a SegResNet"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,9 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume", action="store_true", help="go on with the training that lies in MODEL"
     )
-    parser.add_argument(
-        "--from", dest="start", metavar="MODEL", type=Path, help="start from this model's weights"
-    )
+    parser.add_argument("--from", dest="start", metavar="MODEL", type=Path, help=_START)
     parser.add_argument(
         "--splits", metavar="FILE", type=Path, help="which cases to hold out, as nnU-Net writes it"
     )

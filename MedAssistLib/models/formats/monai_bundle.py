@@ -92,6 +92,17 @@ def load(card: ModelCard) -> TiledModel:
     return TiledModel(plan=bundle.plan, members=(member,))
 
 
+def is_own(card: ModelCard) -> bool:
+    """Tell whether a bundle's network is one that MedAssist has itself.
+
+    Raises:
+        ModelError: If the bundle is incomplete, or names something that is not known here.
+    """
+    bundle = read_bundle(card.folder)
+    with reading(bundle.config.path):
+        return _made(bundle).own
+
+
 def _made(bundle: Bundle) -> _Made:
     """Find the description of the network; what only moves it to a device is passed over."""
     config = bundle.config

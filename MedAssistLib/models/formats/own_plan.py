@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 from MedAssistLib.errors import ModelError
 from MedAssistLib.models.card import CARD_NAME, ModelCard
 from MedAssistLib.models.formats.nnunet_plans import reading
 from MedAssistLib.models.plan import InferencePlan, Normalisation, Resampling, Scheme
+
+# JSON has no infinity: what is not clipped has the bound null there.
+_UNBOUND = {"low": -math.inf, "high": math.inf}
 
 
 def read_plan(card: ModelCard) -> InferencePlan:
@@ -17,7 +22,7 @@ def read_plan(card: ModelCard) -> InferencePlan:
     ``plan`` holds ``patch`` and ``outputs``, and optionally ``transpose``, ``crop_to_nonzero``,
     ``data`` and ``scores`` (``order``, ``order_apart``, ``apart``), ``mirror_axes``, ``mirrored``,
     ``multiple`` and ``regions``; see :class:`~MedAssistLib.models.plan.InferencePlan`. The card's
-    ``intensity`` holds ``channels``, a normalisation each.
+    ``intensity`` holds ``channels``, a normalisation each, as :func:`normalisation_entry` gives it.
 
     Raises:
         ModelError: If something is missing or makes no sense.
@@ -45,13 +50,30 @@ def read_plan(card: ModelCard) -> InferencePlan:
         return _with_spacing(plan, card.spacing)
 
 
+def normalisation_entry(how: Normalisation) -> dict[str, Any]:
+    """Return a normalisation as it stands in JSON."""
+    fields = asdict(how)
+    for name in _UNBOUND:
+        fields[name] = fields[name] if math.isfinite(fields[name]) else None
+    return {**fields, "then": normalisation_entry(how.then) if how.then else None}
+
+
+def with_bounds(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entry of a normalisation with infinite bounds where they are null."""
+    missing = {name: bound for name, bound in _UNBOUND.items() if entry.get(name, 0.0) is None}
+    return {**entry, **missing}
+
+
 def _triple(values: Any) -> tuple[int, int, int]:
     first, second, third = (int(value) for value in values)
     return first, second, third
 
 
-def _normalisation(entry: dict[str, Any]) -> Normalisation:
-    return Normalisation(**{**entry, "scheme": Scheme(entry["scheme"])})
+def _normalisation(entry: Mapping[str, Any]) -> Normalisation:
+    fields = {**with_bounds(entry), "scheme": Scheme(entry["scheme"])}
+    if fields.get("then") is not None:
+        fields["then"] = _normalisation(fields["then"])
+    return Normalisation(**fields)
 
 
 def _require_consistent(card: ModelCard, plan: InferencePlan) -> None:

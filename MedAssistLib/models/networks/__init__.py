@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from MedAssistLib.models.networks.build import build_network, load_weights, require_fit
+from MedAssistLib.models.networks.trainable import Trainable
 
-__all__ = ["build_network", "load_weights", "require_fit"]
+__all__ = ["Trainable", "build_network", "load_weights", "require_fit"]

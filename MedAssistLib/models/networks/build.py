@@ -12,7 +12,8 @@ from torch import nn
 from MedAssistLib.errors import ModelError
 from MedAssistLib.models.networks.layers import NAMED, Layers, Size
 from MedAssistLib.models.networks.segresnet import SEGRESNETS
-from MedAssistLib.models.networks.segresnet_shape import segresnet_shape
+from MedAssistLib.models.networks.segresnet_shape import CHANNELS, segresnet_shape
+from MedAssistLib.models.networks.trainable import Trainable
 from MedAssistLib.models.networks.unet import UNet, UNetShape
 
 # The networks, and the argument that gives the number of blocks a stage.
@@ -46,7 +47,7 @@ _OWN = {
 
 def build_network(
     name: str, arguments: Mapping[str, Any], *, inputs: int, outputs: int
-) -> nn.Module:
+) -> Trainable:
     """Build a network whose weights are still to come, on torch's ``meta`` device.
 
     That costs no memory, whatever size a stranger's description asks for.
@@ -69,18 +70,14 @@ def build_network(
         hint = f"Known are {', '.join((*_BLOCKS, *SEGRESNETS))}"
         raise ModelError(f'its network is of the unknown kind "{name}"', hint=hint)
     try:
-        if kind in SEGRESNETS:
-            form = segresnet_shape(kind, arguments, inputs=inputs, outputs=outputs)
-            with torch.device("meta"):
-                return SEGRESNETS[kind](form).eval()
-        _require_known(kind, arguments)
-        shape = _shape(kind, arguments, inputs, outputs)
-        with torch.device("meta"):
-            return UNet(shape, residual=kind == "ResidualEncoderUNet").eval()
+        network = _built(kind, arguments, inputs, outputs)
     except KeyError as error:
         raise ModelError(f"the description of its network lacks {error}") from error
     except (TypeError, ValueError, IndexError, RuntimeError) as error:
         raise ModelError(f"the description of its network makes no sense ({error})") from error
+    network.kind = kind
+    network.arguments = {key: arguments[key] for key in arguments if key not in CHANNELS}
+    return network.eval()
 
 
 def require_fit(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
@@ -117,6 +114,17 @@ def load_weights(network: nn.Module, weights: Mapping[str, torch.Tensor], device
 
 def _size(sizes: Mapping[str, tuple[int, ...]], key: str) -> str:
     return "×".join(str(n) for n in sizes[key]) or "a number" if key in sizes else "absent"
+
+
+def _built(kind: str, arguments: Mapping[str, Any], inputs: int, outputs: int) -> Trainable:
+    if kind in SEGRESNETS:
+        form = segresnet_shape(kind, arguments, inputs=inputs, outputs=outputs)
+        with torch.device("meta"):
+            return SEGRESNETS[kind](form)
+    _require_known(kind, arguments)
+    shape = _shape(kind, arguments, inputs, outputs)
+    with torch.device("meta"):
+        return UNet(shape, residual=kind == "ResidualEncoderUNet")
 
 
 def _require_known(kind: str, arguments: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ MONAI's Auto3DSeg trains.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -14,15 +14,16 @@ import torch
 from torch import nn
 
 from MedAssistLib.models.networks.segresnet_shape import TWICE, Scale, SegResNetShape
+from MedAssistLib.models.networks.trainable import Trainable
 
 _ONCE: Scale = (1, 1, 1)
 
 
-class SegResNetDS(nn.Module):
+class SegResNetDS(Trainable):
     """SegResNet with transposed convolutions and coarse axes that shrink later."""
 
     def __init__(self, shape: SegResNetShape) -> None:
-        super().__init__()
+        super().__init__(shape.factors)
         levels = len(shape.down)
         self.encoder = _Encoder(shape)
         self.up_layers = nn.ModuleList()
@@ -44,22 +45,42 @@ class SegResNetDS(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (batch, inputs, *patch) to (batch, outputs, *patch)."""
+        for level, found in self._features(x):  # noqa: B007 - only the last ones are wanted
+            pass
+        result: torch.Tensor = level["head"](found)
+        return result
+
+    def all_scores(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Map patches to the scores of each level that has a head, the full resolution first."""
+        supervised = [(level, x) for level, x in self._features(x) if _has_head(level)]
+        return [level["head"](x) for level, x in supervised[::-1]]
+
+    def entry(self) -> nn.Module:
+        """Return the first convolution of the encoder."""
+        return self.encoder.conv_init
+
+    def heads(self) -> list[nn.Module]:
+        """Return the convolution that gives the scores of each level, the finest first."""
+        levels: Any = self.up_layers
+        return [level["head"] for level in levels if _has_head(level)][::-1]
+
+    def _features(self, x: torch.Tensor) -> Iterator[tuple[Any, torch.Tensor]]:
+        """Give each level of the decoder and what it finds, the coarsest first."""
         *skips, x = self.encoder(x)
-        level: Any = None
+        level: Any
         for level in self.up_layers:
             x = level["upsample"](x)
             if skips:
                 x = x + skips.pop()
             x = level["blocks"](x)
-        result: torch.Tensor = level["head"](x)
-        return result
+            yield level, x
 
 
-class SegResNet(nn.Module):
+class SegResNet(Trainable):
     """SegResNet as it was published first."""
 
     def __init__(self, shape: SegResNetShape) -> None:
-        super().__init__()
+        super().__init__(shape.factors)
         widths = [shape.features * 2**level for level in range(len(shape.down))]
         self.convInit = _named(nn.Conv3d(shape.inputs, widths[0], 3, padding=1, bias=False))
         self.down_layers = nn.ModuleList()
@@ -91,11 +112,27 @@ class SegResNet(nn.Module):
         result: torch.Tensor = self.conv_final(x)
         return result
 
+    def all_scores(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Map patches to the scores of its only head."""
+        return [self(x)]
 
-SEGRESNETS: Mapping[str, Callable[[SegResNetShape], nn.Module]] = {
+    def entry(self) -> nn.Module:
+        """Return the first convolution."""
+        return self.convInit
+
+    def heads(self) -> list[nn.Module]:
+        """Return the last convolution."""
+        return [self.conv_final[-1]]
+
+
+SEGRESNETS: Mapping[str, Callable[[SegResNetShape], Trainable]] = {
     "SegResNet": SegResNet,
     "SegResNetDS": SegResNetDS,
 }
+
+
+def _has_head(level: Any) -> bool:
+    return not isinstance(level["head"], nn.Identity)
 
 
 class _Encoder(nn.Module):

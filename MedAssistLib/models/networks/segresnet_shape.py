@@ -18,6 +18,9 @@ from MedAssistLib.errors import ModelError
 
 Scale = tuple[int, int, int]
 
+CHANNELS = ("in_channels", "out_channels")
+"""The arguments that give the numbers of channels."""
+
 _MOST_LEVELS, _MOST_BLOCKS = 12, 64
 TWICE: Scale = (2, 2, 2)
 _NORMS: Mapping[str, Callable[..., nn.Module]] = {
@@ -127,7 +130,7 @@ def _require_three_axes(given: dict[str, Any], inputs: int, outputs: int) -> Non
     """Take what is known already out of the arguments."""
     if given.pop("spatial_dims", 3) != 3:
         raise ModelError("its network is not three-dimensional")
-    for name, count in (("in_channels", inputs), ("out_channels", outputs)):
+    for name, count in zip(CHANNELS, (inputs, outputs), strict=True):
         if int(given.pop(name, count)) != count:
             raise ValueError(f"{name} is not {count}")
 

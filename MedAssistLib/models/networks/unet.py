@@ -6,14 +6,17 @@ arXiv:2404.09556), which names them PlainConvUNet and ResidualEncoderUNet.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import nn
 
 from MedAssistLib.models.networks.layers import ConvStack, Layers, Size, Step
 from MedAssistLib.models.networks.residual import ResidualStack
+from MedAssistLib.models.networks.trainable import Trainable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +47,11 @@ class UNetShape:
     stem: int
     widths: tuple[int | None, ...]
 
+    @property
+    def multiple(self) -> Size:
+        """Voxels of a patch, along each axis, that become one at the coarsest stage."""
+        return tuple(map(math.prod, zip(*self.strides, strict=True)))
+
     def steps(self, inputs: int) -> list[Step]:
         """Return what each stage of the encoder does, the first given so many channels."""
         given = (inputs, *self.features[:-1])
@@ -67,6 +75,11 @@ class _PlainEncoder(nn.Module):
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         return _through(self.stages, x)
 
+    def first(self) -> ConvStack:
+        stack: Any = self.stages[0]
+        first: ConvStack = stack[0]
+        return first
+
 
 class _ResidualEncoder(nn.Module):
     def __init__(self, shape: UNetShape) -> None:
@@ -84,6 +97,9 @@ class _ResidualEncoder(nn.Module):
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         return _through(self.stages, self.stem(x))
+
+    def first(self) -> ConvStack:
+        return self.stem
 
 
 def _through(stages: nn.Sequential, x: torch.Tensor) -> list[torch.Tensor]:
@@ -128,7 +144,7 @@ class _Decoder(nn.Module):
             yield x
 
 
-class UNet(nn.Module):
+class UNet(Trainable):
     """A U-Net.
 
     Args:
@@ -137,7 +153,7 @@ class UNet(nn.Module):
     """
 
     def __init__(self, shape: UNetShape, *, residual: bool) -> None:
-        super().__init__()
+        super().__init__(shape.multiple)
         self.encoder = _ResidualEncoder(shape) if residual else _PlainEncoder(shape)
         self.decoder = _Decoder(shape, self.encoder)
 
@@ -147,10 +163,17 @@ class UNet(nn.Module):
         return scores
 
     def all_scores(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Map patches to the scores of each stage of the decoder, the full resolution first.
-
-        For training with deep supervision; :meth:`forward` gives the first of them.
-        """
+        """Map patches to the scores of each stage of the decoder, the full resolution first."""
         found = self.decoder.features(self.encoder(x))
         scores = [head(each) for head, each in zip(self.decoder.seg_layers, found, strict=True)]
         return scores[::-1]
+
+    def entry(self) -> nn.Module:
+        """Return the first convolution of the encoder."""
+        block: Any = self.encoder.first().convs[0]
+        convolution: nn.Module = block.conv
+        return convolution
+
+    def heads(self) -> list[nn.Module]:
+        """Return the convolution that gives the scores of each stage, the finest first."""
+        return list(self.decoder.seg_layers)[::-1]
