@@ -27,8 +27,8 @@ from MedAssistLib.enhance import (
     read_chain,
     write_chain,
 )
-from MedAssistLib.enhance.nonlocal_torch import Likeness, nonlocal_means
-from MedAssistLib.errors import CancelledError, InputError, ResourceError, UsageError
+from MedAssistLib.enhance.nonlocal_means import Likeness, _block_means, nonlocal_means
+from MedAssistLib.errors import CancelledError, InputError, UsageError
 from MedAssistLib.progress import Cancellation, Progress, ProgressEvent
 from Testing import orientations
 
@@ -313,9 +313,18 @@ def test_nonlocal_means_is_what_its_definition_says(
     """Tiles, shared weights and mirrored edges must not show."""
     values = sitk.GetArrayFromImage(mni_scan.image)[90:97, 100:109, 80:91].astype(np.float32)
     likeness = Likeness(noise=9.0, strength=1.0, search=(1, 2, 2), patch=(1, 1, 0), rician=rician)
-    monkeypatch.setattr("MedAssistLib.enhance.nonlocal_torch._LEAST_TILE_VOXELS", 60)
+    monkeypatch.setattr("MedAssistLib.enhance.nonlocal_means._TILE_VOXELS", {"cpu": 60})
     fast = nonlocal_means(values, likeness, Progress(), device="cpu")
     assert np.allclose(fast, patchwise(values, likeness), atol=0.01)
+
+
+def test_nonlocal_means_in_torch_is_the_same(half_head: Scan) -> None:
+    """A graphics card does the same steps with another library."""
+    torch = pytest.importorskip("torch")
+    values = sitk.GetArrayFromImage(half_head.image)[20:40, 30:60, 30:60].astype(np.float32)
+    likeness = Likeness(noise=9.0, strength=1.0, search=(1, 2, 2), patch=(1, 1, 1), rician=True)
+    made = _block_means(torch.from_numpy(values), likeness, Progress(), torch).numpy()
+    assert np.allclose(made, _block_means(values, likeness, Progress(), np), atol=0.01)
 
 
 def test_nonlocal_means_on_a_graphics_card_is_the_same(half_head: Scan) -> None:
@@ -324,11 +333,8 @@ def test_nonlocal_means_on_a_graphics_card_is_the_same(half_head: Scan) -> None:
         pytest.skip("there is no CUDA graphics card")
     values = sitk.GetArrayFromImage(half_head.image).astype(np.float32)
     likeness = Likeness(noise=9.0, strength=1.0, search=(2, 2, 2), patch=(1, 1, 1), rician=True)
-    on = {
-        device: nonlocal_means(values, likeness, Progress(), device=device)
-        for device in ("cpu", "cuda")
-    }
-    assert np.allclose(on["cpu"], on["cuda"], atol=0.05)
+    made = [nonlocal_means(values, likeness, Progress(), device=on) for on in ("cpu", "cuda")]
+    assert np.allclose(*made, atol=0.05)
 
 
 @pytest.mark.parametrize("modality", ["MR", "CT"])
@@ -368,30 +374,23 @@ def test_a_scan_without_noise_stays_as_it_is() -> None:
     assert sitk.Hash(made) == sitk.Hash(image)
 
 
-def test_nonlocal_means_leaves_torch_as_it_was(half_head: Scan) -> None:
-    """It works in threads of its own; networks that run later must still get all cores."""
-    import torch
-
-    before = torch.get_num_threads()
-    enhance(half_head, (parse_step("denoise.nonlocal"),))
-    seen = []
-    thread = threading.Thread(
-        target=lambda: seen.append((torch.ones(9) @ torch.ones(9), torch.get_num_threads())[1])
-    )
-    thread.start()
-    thread.join()
-    assert [torch.get_num_threads(), *seen] == [before, before]
-
-
-def test_without_torch_only_nonlocal_means_is_missing(
-    small_scan: Scan, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Slicer has no torch until the person installs it; all else must run."""
+def test_no_filter_needs_torch(small_scan: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slicer has no torch until the person installs it; it only makes a graphics card usable."""
     monkeypatch.setitem(sys.modules, "torch", None)
-    monkeypatch.delitem(sys.modules, "MedAssistLib.enhance.nonlocal_torch", raising=False)
-    with pytest.raises(ResourceError, match="PyTorch"):
-        enhance(small_scan, (parse_step("denoise.nonlocal"),))
-    enhance(small_scan, (parse_step("denoise.median"),))
+    for name, value in (("_WORTH_A_CARD", 0), ("_may_have_card", lambda: True)):
+        monkeypatch.setattr(f"MedAssistLib.enhance.card.{name}", value)
+    made = enhance(small_scan, (parse_step("denoise.nonlocal"),)).image
+    assert sitk.Hash(made) != sitk.Hash(small_scan.image)
+
+
+def test_a_preview_of_a_slice_does_not_wait_for_torch() -> None:
+    program = (
+        "import SimpleITK as s, sys, MedAssistLib.case as c, MedAssistLib.enhance as e;"
+        "scan = c.Scan(image=s.AdditiveGaussianNoise(s.Image(512, 512, 6, s.sitkFloat32), 9.0));"
+        "e.Preview(scan).slice((e.parse_step('denoise.nonlocal'),), 2, 3);"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_torch_is_not_imported_before_it_is_used() -> None:

@@ -105,6 +105,43 @@ def test_a_slice_of_every_filter_equals_the_full_run(
     require_same(shown, full, number, index, filter_kinds()[name].tolerance)
 
 
+@pytest.mark.parametrize("text", [
+    "denoise.bilateral:sigma=1.5,contrast=30", "denoise.curvature:iterations=6,conductance=3",
+    "denoise.flow:iterations=7", "denoise.gaussian:sigma=3", "denoise.gradient:iterations=6",
+    "denoise.median:radius=2.4", "denoise.nonlocal:search=3,patch=2,rician=no",
+    "denoise.nonlocal:search=1.2,rician=yes", "morphology.closing:radius=3.2",
+    "morphology.opening:radius=5", "morphology.tophat:radius=4,side=dark",
+    "sharpen.laplacian:sigma=3,amount=2", "sharpen.unsharp:sigma=4,amount=5",
+    "structure.gradient:sigma=3", "structure.log:sigma=8",
+    "structure.sheetness:contrast=20,sizes=1",
+    "structure.vesselness:side=dark,smallest=0.5,largest=4,sizes=2",
+])  # fmt: skip
+def test_a_slice_equals_the_full_run_with_other_options_and_voxels(thick: Scan, text: str) -> None:
+    """Slices are computed by another way than whole scans; long voxels would show a mixed axis."""
+    image = thick.image[::-1, 3:, :]
+    image.SetSpacing((0.6, 1.7, 1.1))
+    scan = Scan(image=image, modality="MR")
+    chain = (parse_step(text),)
+    full = enhance(scan, chain).image
+    with Preview(scan) as preview:
+        for axis, size in enumerate(image.GetSize()):
+            for index in (0, 1, size // 2, size - 1):
+                shown = preview.slice(chain, axis, index).image
+                require_same(shown, full, axis, index, chain[0].kind.tolerance)
+
+
+@pytest.mark.parametrize("name", [n for n, k in filter_kinds().items() if k.part])
+@pytest.mark.parametrize("thin", [0, 1, 2])
+def test_a_slice_of_a_scan_of_two_equals_the_full_run(thick: Scan, name: str, thin: int) -> None:
+    """What lies beyond the scan counts as in the full run on both sides at once."""
+    cut = [slice(10, 12) if axis == thin else slice(0, 20) for axis in range(3)]
+    scan = Scan(image=thick.image[tuple(cut)], modality="MR")
+    chain = (make_step(name, {}, "MR"),)
+    full = enhance(scan, chain).image
+    for axis, index in ((thin, 1), ((thin + 1) % 3, 7)):
+        require_same(exact(scan, chain, axis, index), full, axis, index, chain[0].kind.tolerance)
+
+
 @pytest.mark.parametrize("name", presets())
 def test_a_slice_of_every_preset_equals_the_full_run(thick: Scan, name: str) -> None:
     chosen = presets()[name]
@@ -217,8 +254,10 @@ def test_a_newer_request_ends_the_older_one(large: Scan) -> None:
         assert next(newer).exact
 
 
-@pytest.mark.parametrize("name", ["denoise.curvature:iterations=100",
-                                  "denoise.nonlocal:search=8"])  # fmt: skip
+@pytest.mark.parametrize("name", [
+    "denoise.curvature:iterations=100", "denoise.nonlocal:search=8", "denoise.median:radius=5",
+    "denoise.bilateral:sigma=3", "morphology.opening:radius=10",
+])  # fmt: skip
 @pytest.mark.alone
 def test_an_exact_slice_can_be_given_up_within_a_second(large: Scan, name: str) -> None:
     cancellation = Cancellation()

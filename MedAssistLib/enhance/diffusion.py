@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,12 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from MedAssistLib import geometry
+from MedAssistLib.enhance.blocks import Array, iterated
+from MedAssistLib.enhance.diffusion_steps import diffused
 from MedAssistLib.enhance.itk import run
 from MedAssistLib.enhance.kind import FilterKind
 from MedAssistLib.enhance.options import Options, option
-from MedAssistLib.enhance.voxels import Slices, finest, slices
+from MedAssistLib.enhance.voxels import Slices, finest
 from MedAssistLib.progress import Progress
 
 # Diffusion for a time t spreads by a standard deviation of √(2t); beyond six there is nothing.
@@ -54,6 +56,7 @@ def diffusion_kind(
     help: str,  # noqa: A002
     options: type[DiffusionOptions],
     itk: Callable[[], Any],
+    curvature: bool,
 ) -> FilterKind:
     """Return one of the two anisotropic diffusions as a filter.
 
@@ -62,6 +65,7 @@ def diffusion_kind(
         help: When to use it.
         options: Its options.
         itk: Makes ITK's filter.
+        curvature: Whether it is curvature diffusion; otherwise gradient diffusion.
     """
 
     def prepare(image: sitk.Image, chosen: DiffusionOptions, progress: Progress) -> list[float]:
@@ -79,7 +83,14 @@ def diffusion_kind(
         means: list[float],
         keep: Slices,
     ) -> sitk.Image:
-        return diffuse(itk(), image, chosen, progress, means=means, keep=keep)
+        step = time_step(finest(image))
+        limits = [-2.0 * mean * chosen.conductance**2 for mean in means]
+        scales = [1.0 / spacing for spacing in reversed(image.GetSpacing())]
+
+        def work(block: Array, number: int) -> Array:
+            return diffused(block, scales, limits[number], step, curvature=curvature)
+
+        return iterated(image, keep, chosen.iterations, work, progress)
 
     kind = FilterKind(
         name=name,
@@ -141,35 +152,30 @@ def means_of(
     return [whole * (mean / means[0] if means[0] > 0.0 else 1.0) for mean in means]
 
 
-def diffuse(  # noqa: PLR0913 - each is a fact about the work
+def diffuse(
     diffusion: Any,
     image: sitk.Image,
     options: DiffusionOptions,
     progress: Progress,
-    *,
-    means: Sequence[float] = (),
-    keep: Slices | None = None,
     seen: list[float] | None = None,
 ) -> sitk.Image:
     """Run one of ITK's two anisotropic diffusion filters.
 
-    ITK measures edges against the mean gradient of the image that it is given. A slab's is not the
-    whole image's, so the conductance makes up for the difference. Each iteration goes through the
-    image in slabs, because ITK can be stopped only between iterations.
+    Each iteration goes through the image in slabs, because ITK can be stopped only between
+    iterations. ITK measures edges against the mean gradient of the image that it is given. A slab's
+    is not the whole image's, so the conductance makes up for the difference.
 
     Args:
         diffusion: The filter.
-        image: The whole image, or a slab of it.
+        image: The whole image.
         options: How strongly.
         progress: Told how far it is.
-        means: For a slab: what :func:`means_of` says of the whole image.
-        keep: The slices that are wanted, as (axis, first, one after the last); ``None`` for all.
-        seen: Gets the image's own mean squared gradient before each iteration.
+        seen: Gets the image's mean squared gradient before each iteration.
     """
     diffusion.SetNumberOfIterations(1)
     diffusion.SetTimeStep(time_step(finest(image)))
     for iteration in range(options.iterations):
-        mean = means[iteration] if means else mean_squared_gradient(image, progress)
+        mean = mean_squared_gradient(image, progress)
         if seen is not None:
             seen.append(mean)
         joined = np.empty(image.GetSize()[::-1], dtype=np.float32)
@@ -181,18 +187,8 @@ def diffuse(  # noqa: PLR0913 - each is a fact about the work
             smooth = run(diffusion, progress, slab, start=done, stop=done)
             joined[place] = sitk.GetArrayViewFromImage(smooth)[inner]
         image = geometry.from_array(joined, image)
-        if keep is not None:
-            image, keep = _trimmed(image, keep, options.iterations - 1 - iteration)
     progress.update(1.0)
     return image
-
-
-def _trimmed(image: sitk.Image, keep: Slices, around: int) -> tuple[sitk.Image, Slices]:
-    """Return an image without the slices that no later iteration sees, and where ``keep`` is."""
-    axis, first, stop = keep
-    depth = image.GetSize()[axis]
-    start, end = max(first - around, 0), min(stop + around, depth)
-    return slices(image, axis, start, end), (axis, first - start, stop - start)
 
 
 def _slabs(image: sitk.Image) -> Iterator[tuple[sitk.Image, slice, slice]]:

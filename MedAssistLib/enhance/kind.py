@@ -41,12 +41,14 @@ class FilterKind:
         reach: Called with the options and the spacing along an axis in mm; returns how much of the
             image around a slice across this axis the slice's result depends on, in mm.
         tolerance: Largest difference, within a slice, between a preview with a slab of that reach
-            and a full run, as a share of the range (largest less smallest) of the full result.
+            and a full run, as a share of the range (largest less smallest) of the full result;
+            that of ``part`` is within it, too.
         keeps_grid: Whether the result lies on the image's grid.
         keeps_unit: Whether values keep their unit, so that Hounsfield units stay what they are.
         state_for_part_only: Whether ``part`` alone needs what ``prepare`` returns.
         part: Like ``compute``, for a filter that can leave out what is not wanted: returns only
-            some slices, given as their axis, the first, and the one after the last.
+            some slices, given as their axis, the first, and the one after the last. It is what
+            makes previews quick, and may go another way than ``compute``.
     """
 
     name: str

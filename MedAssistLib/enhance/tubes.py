@@ -11,14 +11,19 @@ from typing import Any
 
 import SimpleITK as sitk
 
+from MedAssistLib.enhance.blocks import Array, on_slices
 from MedAssistLib.enhance.kind import FilterKind
+from MedAssistLib.enhance.objectness import objectness
 from MedAssistLib.enhance.options import INTENSITY, Options, choice, option
 from MedAssistLib.enhance.pieces import run_in_pieces
-from MedAssistLib.enhance.voxels import Slices, blur, gaussian_reach, robust_range, slices
+from MedAssistLib.enhance.smoothing import blur, gaussian_reach
+from MedAssistLib.enhance.voxels import Slices, robust_range, with_neighbours
 from MedAssistLib.errors import UsageError
 from MedAssistLib.progress import Progress
 
 _AUTO_SHARE = 0.2
+# Second derivatives see one voxel more.
+_AROUND = (1, 1, 1)
 # Time for one voxel.
 _COST_S = 5e-7
 
@@ -68,9 +73,17 @@ def structure_kind(*, name: str, help: str, dimension: int) -> FilterKind:  # no
         options: StructureOptions,
         progress: Progress,
         contrast: float,
-        keep: Slices | None = None,
     ) -> sitk.Image:
-        return strongest(image, dimension, options, progress, contrast, keep=keep)
+        return strongest(image, dimension, options, progress, contrast)
+
+    def part(
+        image: sitk.Image,
+        options: StructureOptions,
+        progress: Progress,
+        contrast: float,
+        keep: Slices,
+    ) -> sitk.Image:
+        return strongest_on_slices(image, dimension, options, progress, contrast, keep)
 
     return FilterKind(
         name=name,
@@ -78,7 +91,7 @@ def structure_kind(*, name: str, help: str, dimension: int) -> FilterKind:  # no
         options=StructureOptions,
         prepare=contrast_of,
         compute=compute,
-        part=compute,
+        part=part,
         reach=structure_reach,
         tolerance=0.02,
         keeps_unit=False,
@@ -104,51 +117,75 @@ def scales(options: StructureOptions) -> list[float]:
     return [radius / math.sqrt(2.0) for radius in radii]
 
 
-def strongest(  # noqa: PLR0913 - each is a fact about the work
+def strongest(
     image: sitk.Image,
     dimension: int,
     options: StructureOptions,
     progress: Progress,
     contrast: float,
-    *,
-    keep: Slices | None = None,
 ) -> sitk.Image:
     """Return, for each voxel, the strongest answer of all scales, in [0, 1].
 
     Args:
-        image: The image or a slab of it.
+        image: The image.
         dimension: 1 for tubes, 2 for sheets.
         options: What is looked for.
         progress: Told how far it is.
         contrast: Contrast in the image's unit from which answers are strong.
-        keep: The slices that are wanted, as (axis, first, one after the last); ``None`` for all.
     """
-    axis, first, last = keep or (2, 0, image.GetSize()[2])
-    # Second derivatives see one voxel more.
-    low, high = max(first - 1, 0), min(last + 1, image.GetSize()[axis])
     sigmas = scales(options)
     best: Any = None
     for number, sigma in enumerate(sigmas):
         start, stop = number / len(sigmas), (number + 1) / len(sigmas)
         middle = start + 0.2 * (stop - start)
-        blurred = blur(image, sigma, progress, start=start, stop=middle, keep=(axis, low, high))
+        blurred = blur(image, sigma, progress, start=start, stop=middle)
         measure = sitk.ObjectnessMeasureImageFilter()
         measure.SetObjectDimension(dimension)
         measure.SetBrightObject(options.side == "bright")
         measure.SetScaleObjectnessMeasure(False)
-        # A tube of this contrast has second derivatives of about half of it, times sigma squared.
-        measure.SetGamma(contrast / 2.0)
+        measure.SetGamma(_strong(contrast))
         answer = run_in_pieces(
             measure,
             progress,
             blurred * sigma**2,
-            around=[1, 1, 1],
+            around=_AROUND,
             cost_s=_COST_S,
             start=middle,
             stop=stop,
         )
         best = answer if best is None else sitk.Maximum(best, answer)
-    return slices(sitk.Cast(best, sitk.sitkFloat32), axis, first - low, last - low)
+    result: sitk.Image = best
+    return result
+
+
+def strongest_on_slices(  # noqa: PLR0913, PLR0917 - each is a fact about the work
+    image: sitk.Image,
+    dimension: int,
+    options: StructureOptions,
+    progress: Progress,
+    contrast: float,
+    keep: Slices,
+) -> sitk.Image:
+    """Return what :func:`strongest` is in slices, given as (axis, first, one after the last)."""
+    worked, inner = with_neighbours(image, keep)
+    scale = (1.0 if options.side == "bright" else -1.0) / _strong(contrast)
+    best: Any = None
+    for sigma in scales(options):
+        blurred = blur(image, sigma, progress, keep=worked)
+        factors = [sigma / spacing for spacing in reversed(image.GetSpacing())]
+
+        def work(block: Array, factors: list[float] = factors) -> Array:
+            return objectness(block, factors, scale, dimension)
+
+        answer = on_slices(blurred, inner, _AROUND, work, progress)
+        best = answer if best is None else sitk.Maximum(best, answer)
+    result: sitk.Image = best
+    return result
+
+
+def _strong(contrast: float) -> float:
+    """Return the second derivatives, times sigma squared, of a tube of a contrast: about half."""
+    return contrast / 2.0
 
 
 def structure_reach(options: StructureOptions, spacing: float) -> float:

@@ -1,11 +1,8 @@
-"""What several filters share: mm to voxels, smoothing, robust ranges, the body, grey-value maps."""
+"""What several filters share: mm to voxels, slices, robust ranges, the body, grey-value maps."""
 
 from __future__ import annotations
 
-import functools
 import math
-import os
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
@@ -20,14 +17,16 @@ Values = npt.NDArray[np.float64]
 _ENOUGH_VOXELS = 1_000_000
 _DARKEST, _BRIGHTEST = 0.5, 99.5
 _OTSU_BINS = 256
-# The kernel of the discrete Gaussian ends where this share of its weight is left outside.
-_KERNEL_ERROR = 0.001
-_KERNEL_SIGMAS = 3.3
-_WIDEST_KERNEL = 4096
-# Multiplications between two looks for a wish to cancel: about a tenth of a second.
-_SMOOTHED_AT_ONCE = 50_000_000
-
 Slices = tuple[int, int, int]
+
+
+def as_slices(values: npt.NDArray[np.float32], image: sitk.Image, keep: Slices) -> sitk.Image:
+    """Return values, axes (k, j, i), as slices of an image, in their place."""
+    made = geometry.from_array(values, image)
+    start = [0, 0, 0]
+    start[keep[0]] = keep[1]
+    made.SetOrigin(image.TransformIndexToPhysicalPoint(start))
+    return made
 
 
 def radius_in_voxels(image: sitk.Image, radius: float) -> list[int]:
@@ -50,44 +49,16 @@ def finest(image: sitk.Image) -> float:
     return float(min(image.GetSpacing()))
 
 
-def blur(  # noqa: PLR0913 - each is a fact about the work
-    image: sitk.Image,
-    sigma: float,
-    progress: Progress,
-    *,
-    start: float = 0.0,
-    stop: float = 1.0,
-    keep: Slices | None = None,
-) -> sitk.Image:
-    """Return an image smoothed by a Gaussian of ``sigma`` mm along each axis.
-
-    It is ITK's discrete Gaussian (Lindeberg 1990): right also for a sigma below half a voxel, as it
-    is along the axis of thick slices. ITK's own filter cannot be stopped and is slow at borders.
+def with_neighbours(image: sitk.Image, keep: Slices | None) -> tuple[Slices, Slices]:
+    """Return slices with the one on each side, and where they are among those.
 
     Args:
-        image: The image.
-        sigma: Standard deviation in mm.
-        progress: Told how far it is; looked at for cancellation.
-        start: How much of ``progress`` was done before, in [0, 1].
-        stop: How much of ``progress`` will be done after.
-        keep: The slices that are wanted, as (axis, first, one after the last); ``None`` for all.
-
-    Raises:
-        CancelledError: If the user asked to stop.
+        image: The image, of two slices at least: ITK's gradients need them.
+        keep: The slices, as (axis, first, one after the last); ``None`` for all.
     """
-    axes = [2, 1, 0]
-    if keep is not None:  # Across the slices first: the rest of the work is on what is wanted only.
-        axes.sort(key=lambda axis: axis != keep[0])
-    values = sitk.GetArrayViewFromImage(image)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for number, axis in enumerate(axes):
-            kernel = _kernel(sigma / image.GetSpacing()[axis])
-            values = _along(values, 2 - axis, kernel, pool, progress)
-            if keep is not None and axis == keep[0]:
-                image = slices(image, *keep)
-                values = values[(slice(None),) * (2 - axis) + (slice(keep[1], keep[2]),)]
-            progress.update(start + (stop - start) * (number + 1) / len(axes))
-    return geometry.from_array(values, image)
+    axis, first, stop = keep or (2, 0, image.GetSize()[2])
+    low, high = max(first - 1, 0), min(stop + 1, image.GetSize()[axis])
+    return (axis, low, high), (axis, first - low, stop - low)
 
 
 def slices(image: sitk.Image, axis: int, first: int, stop: int) -> sitk.Image:
@@ -96,50 +67,6 @@ def slices(image: sitk.Image, axis: int, first: int, stop: int) -> sitk.Image:
     start[axis], size[axis] = first, stop - first
     part: sitk.Image = sitk.RegionOfInterest(image, size, start)
     return part
-
-
-@functools.cache
-def _kernel(sigma: float) -> Values:
-    """Return the weights of ITK's discrete Gaussian for a sigma in voxels: its answer to a 1."""
-    half = math.ceil(_KERNEL_SIGMAS * sigma) + 2
-    impulse = sitk.Image([2 * half + 1, 1], sitk.sitkFloat64)
-    impulse[half, 0] = 1.0
-    smoothing = sitk.DiscreteGaussianImageFilter()
-    smoothing.SetVariance([sigma * sigma, 0.0])
-    smoothing.SetMaximumError(_KERNEL_ERROR)
-    smoothing.SetMaximumKernelWidth(_WIDEST_KERNEL)
-    weights = sitk.GetArrayFromImage(smoothing.Execute(impulse))[0]
-    used = np.flatnonzero(weights)
-    kernel: Values = weights[used[0] : used[-1] + 1]
-    return kernel
-
-
-def _along(
-    values: npt.NDArray[np.float32],
-    axis: int,
-    kernel: Values,
-    pool: ThreadPoolExecutor,
-    progress: Progress,
-) -> npt.NDArray[np.float32]:
-    """Return values smoothed along one axis, piece by piece; the outermost voxels continue."""
-    from scipy import ndimage  # Slow to import, and the panel lists all filters when it opens.
-
-    made = np.empty(values.shape, dtype=np.float32)
-    across = int(axis == 0)
-    step = max(1, _SMOOTHED_AT_ONCE // (values.size // values.shape[across] * len(kernel)))
-
-    def work(first: int) -> None:
-        progress.check()
-        piece = (slice(None),) * across + (slice(first, first + step),)
-        ndimage.correlate1d(values[piece], kernel, axis, made[piece], mode="nearest")
-
-    list(pool.map(work, range(0, values.shape[across], step)))
-    return made
-
-
-def gaussian_reach(sigma: float, spacing: float) -> float:
-    """Return how far, in mm, :func:`gaussian` looks along an axis."""
-    return (math.ceil(_KERNEL_SIGMAS * sigma / spacing) + 1) * spacing
 
 
 def sample(image: sitk.Image) -> Values:

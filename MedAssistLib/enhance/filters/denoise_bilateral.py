@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import SimpleITK as sitk
 
+from MedAssistLib.enhance.blocks import Array, on_slices, part_of
 from MedAssistLib.enhance.kind import FilterKind
 from MedAssistLib.enhance.noise import estimated_noise
 from MedAssistLib.enhance.options import INTENSITY, Options, option
 from MedAssistLib.enhance.pieces import run_in_pieces
-from MedAssistLib.enhance.voxels import finest, robust_range
+from MedAssistLib.enhance.voxels import Slices, finest, robust_range
 from MedAssistLib.progress import Progress
 
 _AUTO_SIGMA = 0.7
@@ -57,8 +60,8 @@ def _prepare(image: sitk.Image, options: BilateralOptions, _progress: Progress) 
 def _compute(
     image: sitk.Image, options: BilateralOptions, progress: Progress, contrast: float
 ) -> sitk.Image:
-    bilateral = sitk.BilateralImageFilter()
     sigma = _sigma(options, finest(image))
+    bilateral = sitk.BilateralImageFilter()
     bilateral.SetDomainSigma(sigma)
     bilateral.SetRangeSigma(contrast)
     bilateral.SetNumberOfRangeGaussianSamples(_RANGE_SAMPLES)
@@ -66,6 +69,40 @@ def _compute(
     radius = [_radius(sigma, spacing) for spacing in image.GetSpacing()]
     cost = _COST_S * math.prod(2 * r + 1 for r in radius)
     return run_in_pieces(bilateral, progress, image, around=radius, cost_s=cost)
+
+
+def _part(
+    image: sitk.Image,
+    options: BilateralOptions,
+    progress: Progress,
+    contrast: float,
+    keep: Slices,
+) -> sitk.Image:
+    sigma = _sigma(options, finest(image))
+    radius = [_radius(sigma, spacing) for spacing in image.GetSpacing()]
+    around, spacing = radius[::-1], image.GetSpacing()[::-1]
+    shifts = list(itertools.product(*(range(-r, r + 1) for r in around)))
+    near = [-0.5 * float(np.square(np.multiply(s, spacing) / sigma).sum()) for s in shifts]
+
+    def work(block: Array) -> Array:
+        centre = part_of(block, around)
+        change, weights = np.zeros_like(centre), np.zeros_like(centre)
+        for shift, exponent in zip(shifts, near, strict=True):
+            progress.check()
+            apart = part_of(block, around, shift) - centre
+            weight = apart * np.float32(1.0 / contrast)
+            weight *= weight
+            weight *= np.float32(-0.5)
+            weight += np.float32(exponent)
+            np.exp(weight, out=weight)
+            weights += weight
+            weight *= apart
+            change += weight
+        change /= weights
+        change += centre
+        return change
+
+    return on_slices(image, keep, radius, work, progress)
 
 
 def _sigma(options: BilateralOptions, spacing: float) -> float:
@@ -88,6 +125,7 @@ FILTER = FilterKind(
     prepare=_prepare,
     coarse=False,
     compute=_compute,
+    part=_part,
     reach=_reach,
     tolerance=0.005,
 )

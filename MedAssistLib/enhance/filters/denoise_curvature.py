@@ -11,4 +11,5 @@ FILTER = diffusion_kind(
     help="Smooths noise but keeps edges: use it on grainy MR or CT before segmenting or rendering.",
     options=DiffusionOptions,
     itk=sitk.CurvatureAnisotropicDiffusionImageFilter,
+    curvature=True,
 )

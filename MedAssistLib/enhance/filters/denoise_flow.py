@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 import SimpleITK as sitk
 
-from MedAssistLib.enhance.diffusion import diffusion_reach, time_step
+from MedAssistLib.enhance.blocks import Array, iterated
+from MedAssistLib.enhance.diffusion import time_step
+from MedAssistLib.enhance.diffusion_steps import flowed
 from MedAssistLib.enhance.kind import FilterKind
 from MedAssistLib.enhance.options import Options, option
 from MedAssistLib.enhance.pieces import run_in_pieces
+from MedAssistLib.enhance.voxels import Slices, finest
 from MedAssistLib.progress import Progress
 
 # Time for one voxel.
@@ -36,7 +39,7 @@ def _compute(
     flow = sitk.CurvatureFlowImageFilter()
     # One by one: ITK can be stopped only between iterations.
     flow.SetNumberOfIterations(1)
-    flow.SetTimeStep(time_step(min(image.GetSpacing())))
+    flow.SetTimeStep(time_step(finest(image)))
     for number in range(options.iterations):
         image = run_in_pieces(
             flow,
@@ -50,12 +53,26 @@ def _compute(
     return image
 
 
+def _part(
+    image: sitk.Image, options: FlowOptions, progress: Progress, _state: None, keep: Slices
+) -> sitk.Image:
+    step = time_step(finest(image))
+    scales = [1.0 / spacing for spacing in reversed(image.GetSpacing())]
+
+    def work(block: Array, _number: int) -> Array:
+        return flowed(block, scales, step)
+
+    return iterated(image, keep, options.iterations, work, progress)
+
+
 FILTER = FilterKind(
     name="denoise.flow",
     help="Straightens ragged contours at any contrast: use it before drawing surfaces; thin "
     "vessels shrink.",
     options=FlowOptions,
     compute=_compute,
-    reach=lambda options, spacing: diffusion_reach(options.iterations, spacing),
-    tolerance=0.005,
+    part=_part,
+    # Where the scan is flat its contours turn at the least change, however far away that is.
+    reach=lambda options, spacing: options.iterations * spacing,
+    tolerance=0.001,
 )

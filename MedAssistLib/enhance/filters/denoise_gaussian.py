@@ -8,7 +8,8 @@ import SimpleITK as sitk
 
 from MedAssistLib.enhance.kind import FilterKind
 from MedAssistLib.enhance.options import Options, option
-from MedAssistLib.enhance.voxels import Slices, blur, finest, gaussian_reach
+from MedAssistLib.enhance.smoothing import blur, gaussian_reach
+from MedAssistLib.enhance.voxels import Slices, finest
 from MedAssistLib.progress import Progress
 
 
@@ -27,13 +28,11 @@ class GaussianOptions(Options):
 
 
 def _compute(
-    image: sitk.Image, options: GaussianOptions, progress: Progress, _state: None
-) -> sitk.Image:
-    return blur(image, _sigma(options, finest(image)), progress)
-
-
-def _part(
-    image: sitk.Image, options: GaussianOptions, progress: Progress, _state: None, keep: Slices
+    image: sitk.Image,
+    options: GaussianOptions,
+    progress: Progress,
+    _state: None,
+    keep: Slices | None = None,
 ) -> sitk.Image:
     return blur(image, _sigma(options, finest(image)), progress, keep=keep)
 
@@ -48,5 +47,5 @@ FILTER = FilterKind(
     options=GaussianOptions,
     compute=_compute,
     reach=lambda options, spacing: gaussian_reach(_sigma(options, spacing), spacing),
-    part=_part,
+    part=_compute,
 )

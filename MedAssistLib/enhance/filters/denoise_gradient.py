@@ -21,4 +21,5 @@ FILTER = diffusion_kind(
     help="Smooths flat areas and keeps strong edges crisp: use it where edges have high contrast.",
     options=GradientDiffusionOptions,
     itk=sitk.GradientAnisotropicDiffusionImageFilter,
+    curvature=False,
 )

@@ -1,4 +1,4 @@
-"""Non-local means (Buades, Coll and Morel 2005, doi:10.1109/CVPR.2005.38), in torch."""
+"""Non-local means (Buades, Coll and Morel 2005, doi:10.1109/CVPR.2005.38)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import SimpleITK as sitk
 
-from MedAssistLib import geometry
 from MedAssistLib.enhance.kind import FilterKind
 from MedAssistLib.enhance.noise import estimated_noise
+from MedAssistLib.enhance.nonlocal_means import Likeness, nonlocal_means
 from MedAssistLib.enhance.options import INTENSITY, Options, option, switch
-from MedAssistLib.enhance.voxels import Slices, round_half_up
-from MedAssistLib.errors import ResourceError
+from MedAssistLib.enhance.voxels import Slices, as_slices, round_half_up
 from MedAssistLib.progress import Progress
 
 
@@ -79,18 +78,9 @@ def _part(
     axis, first, stop = slices
     start, size = [0, 0, 0], list(image.GetSize())
     start[axis], size[axis] = first, stop - first
-    place: sitk.Image = sitk.Extract(image, size, start)
     if noise <= 0.0:
-        return place
-    try:
-        from MedAssistLib.enhance.nonlocal_torch import Likeness, nonlocal_means
-    except ImportError as error:
-        hint = (
-            "In Slicer install the PyTorch extension, elsewhere: pip install torch; "
-            "or use denoise.curvature"
-        )
-        what = "needs PyTorch, which is not installed"
-        raise ResourceError(what, where="denoise.nonlocal", hint=hint) from error
+        unchanged: sitk.Image = sitk.RegionOfInterest(image, size, start)
+        return unchanged
     search, patch = (
         [_voxels(mm, s, min(image.GetSpacing())) for s in reversed(image.GetSpacing())]
         for mm in (options.search, options.patch)
@@ -104,7 +94,7 @@ def _part(
     )
     wanted = [(f, f + n) for f, n in zip(reversed(start), reversed(size), strict=True)]
     denoised = nonlocal_means(sitk.GetArrayViewFromImage(image), likeness, progress, wanted)
-    return geometry.from_array(denoised, place)
+    return as_slices(denoised, image, slices)
 
 
 def _voxels(radius: float, spacing: float, finest: float) -> int:
@@ -120,7 +110,7 @@ def _reach(options: NonlocalOptions, spacing: float) -> float:
 FILTER = FilterKind(
     name="denoise.nonlocal",
     help="Averages voxels whose surroundings look alike and keeps fine detail: the best denoiser "
-    "here; needs PyTorch.",
+    "here; PyTorch with a graphics card makes it faster.",
     options=NonlocalOptions,
     prepare=_prepare,
     coarse=False,

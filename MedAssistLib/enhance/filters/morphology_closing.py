@@ -10,5 +10,6 @@ FILTER = FilterKind(
     help="Fills small dark gaps and keeps the rest: use it to close airways or cracks in bone.",
     options=BallOptions,
     compute=closed,
+    part=closed,
     reach=ball_reach,
 )

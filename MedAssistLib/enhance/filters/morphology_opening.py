@@ -10,5 +10,6 @@ FILTER = FilterKind(
     help="Removes small bright spots and keeps the rest: use it against calcifications.",
     options=BallOptions,
     compute=opened,
+    part=opened,
     reach=ball_reach,
 )

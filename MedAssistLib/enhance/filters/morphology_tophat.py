@@ -9,6 +9,7 @@ import SimpleITK as sitk
 from MedAssistLib.enhance.kind import FilterKind
 from MedAssistLib.enhance.morphology import BallOptions, ball_reach, closed, opened
 from MedAssistLib.enhance.options import choice
+from MedAssistLib.enhance.voxels import Slices, slices
 from MedAssistLib.progress import Progress
 
 
@@ -20,12 +21,17 @@ class TopHatOptions(BallOptions):
 
 
 def _compute(
-    image: sitk.Image, options: TopHatOptions, progress: Progress, _state: None
+    image: sitk.Image,
+    options: TopHatOptions,
+    progress: Progress,
+    _state: None,
+    keep: Slices | None = None,
 ) -> sitk.Image:
+    before = slices(image, *keep) if keep else image
     if options.side == "bright":
-        hat: sitk.Image = image - opened(image, options, progress)
+        hat: sitk.Image = before - opened(image, options, progress, keep=keep)
     else:
-        hat = closed(image, options, progress) - image
+        hat = closed(image, options, progress, keep=keep) - before
     return hat
 
 
@@ -35,6 +41,7 @@ FILTER = FilterKind(
     "calcifications or, with side=dark, bronchi.",
     options=TopHatOptions,
     compute=_compute,
+    part=_compute,
     reach=ball_reach,
     keeps_unit=False,
 )

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 import SimpleITK as sitk
 
-from MedAssistLib.enhance.itk import run
 from MedAssistLib.enhance.kind import FilterKind
+from MedAssistLib.enhance.laplacian import (
+    LAPLACIAN_TOLERANCE,
+    laplacian_of_gaussian,
+    laplacian_reach,
+)
 from MedAssistLib.enhance.options import Options, option
-from MedAssistLib.enhance.voxels import blur, gaussian_reach
+from MedAssistLib.enhance.voxels import Slices, slices
 from MedAssistLib.progress import Progress
 
 
@@ -24,11 +28,15 @@ class LaplacianOptions(Options):
 
 
 def _compute(
-    image: sitk.Image, options: LaplacianOptions, progress: Progress, _state: None
+    image: sitk.Image,
+    options: LaplacianOptions,
+    progress: Progress,
+    _state: None,
+    keep: Slices | None = None,
 ) -> sitk.Image:
-    blurred = blur(image, options.sigma, progress, stop=0.5)
-    laplacian = run(sitk.LaplacianImageFilter(), progress, blurred, start=0.5, stop=0.9)
-    sharp: sitk.Image = image - options.amount * options.sigma**2 * laplacian
+    laplacian = laplacian_of_gaussian(image, options.sigma, progress, keep)
+    before = slices(image, *keep) if keep else image
+    sharp: sitk.Image = before - options.amount * options.sigma**2 * laplacian
     progress.update(1.0)
     return sharp
 
@@ -38,5 +46,7 @@ FILTER = FilterKind(
     help="Steepens edges: use it on blurred bone or airway walls; it brings out noise as well.",
     options=LaplacianOptions,
     compute=_compute,
-    reach=lambda options, spacing: gaussian_reach(options.sigma, spacing) + spacing,
+    part=_compute,
+    reach=lambda options, spacing: laplacian_reach(options.sigma, spacing),
+    tolerance=LAPLACIAN_TOLERANCE,
 )

@@ -8,8 +8,11 @@ import SimpleITK as sitk
 
 from MedAssistLib.enhance.kind import FilterKind
 from MedAssistLib.enhance.options import Options, option
-from MedAssistLib.enhance.voxels import blur, gaussian_reach
+from MedAssistLib.enhance.smoothing import blur, gaussian_reach
+from MedAssistLib.enhance.voxels import Slices, slices
 from MedAssistLib.progress import Progress
+
+_TOLERANCE = 0.002
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +28,15 @@ class UnsharpOptions(Options):
 
 
 def _compute(
-    image: sitk.Image, options: UnsharpOptions, progress: Progress, _state: None
+    image: sitk.Image,
+    options: UnsharpOptions,
+    progress: Progress,
+    _state: None,
+    keep: Slices | None = None,
 ) -> sitk.Image:
-    blurred = blur(image, options.sigma, progress, stop=0.9)
-    sharp: sitk.Image = image + options.amount * (image - blurred)
+    blurred = blur(image, options.sigma, progress, stop=0.9, keep=keep)
+    before = slices(image, *keep) if keep else image
+    sharp: sitk.Image = before + options.amount * (before - blurred)
     progress.update(1.0)
     return sharp
 
@@ -38,5 +46,9 @@ FILTER = FilterKind(
     help="Brings out fine detail: use it on soft reconstructions that are free of noise.",
     options=UnsharpOptions,
     compute=_compute,
-    reach=lambda options, spacing: gaussian_reach(options.sigma, spacing),
+    part=_compute,
+    reach=lambda options, spacing: gaussian_reach(
+        options.sigma, spacing, _TOLERANCE / options.amount
+    ),
+    tolerance=_TOLERANCE,
 )

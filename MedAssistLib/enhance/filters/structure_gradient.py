@@ -9,7 +9,8 @@ import SimpleITK as sitk
 from MedAssistLib.enhance.itk import run
 from MedAssistLib.enhance.kind import FilterKind
 from MedAssistLib.enhance.options import Options, option
-from MedAssistLib.enhance.voxels import blur, gaussian_reach
+from MedAssistLib.enhance.smoothing import blur, gaussian_reach
+from MedAssistLib.enhance.voxels import Slices, slices, with_neighbours
 from MedAssistLib.progress import Progress
 
 
@@ -23,13 +24,18 @@ class GradientOptions(Options):
 
 
 def _compute(
-    image: sitk.Image, options: GradientOptions, progress: Progress, _state: None
+    image: sitk.Image,
+    options: GradientOptions,
+    progress: Progress,
+    _state: None,
+    keep: Slices | None = None,
 ) -> sitk.Image:
-    blurred = blur(image, options.sigma, progress, stop=0.6)
+    worked, inner = with_neighbours(image, keep)
+    blurred = blur(image, options.sigma, progress, stop=0.6, keep=worked if keep else None)
     edges: sitk.Image = run(
         sitk.GradientMagnitudeImageFilter(), progress, blurred, start=0.6, stop=1.0
     )
-    return edges
+    return slices(edges, *inner) if keep else edges
 
 
 FILTER = FilterKind(
@@ -37,6 +43,7 @@ FILTER = FilterKind(
     help="Shows edges, as change of value per mm: use it to see where structures end.",
     options=GradientOptions,
     compute=_compute,
+    part=_compute,
     reach=lambda options, spacing: gaussian_reach(options.sigma, spacing) + spacing,
     keeps_unit=False,
 )

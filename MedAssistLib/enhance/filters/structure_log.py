@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 import SimpleITK as sitk
 
-from MedAssistLib.enhance.itk import run
 from MedAssistLib.enhance.kind import FilterKind
+from MedAssistLib.enhance.laplacian import (
+    LAPLACIAN_TOLERANCE,
+    laplacian_of_gaussian,
+    laplacian_reach,
+)
 from MedAssistLib.enhance.options import Options, option
-from MedAssistLib.enhance.voxels import blur, gaussian_reach
+from MedAssistLib.enhance.voxels import Slices
 from MedAssistLib.progress import Progress
 
 
@@ -27,11 +31,15 @@ class LogOptions(Options):
 
 
 def _compute(
-    image: sitk.Image, options: LogOptions, progress: Progress, _state: None
+    image: sitk.Image,
+    options: LogOptions,
+    progress: Progress,
+    _state: None,
+    keep: Slices | None = None,
 ) -> sitk.Image:
-    blurred = blur(image, options.sigma, progress, stop=0.6)
-    laplacian = run(sitk.LaplacianImageFilter(), progress, blurred, start=0.6, stop=1.0)
+    laplacian = laplacian_of_gaussian(image, options.sigma, progress, keep)
     normalised: sitk.Image = laplacian * options.sigma**2
+    progress.update(1.0)
     return normalised
 
 
@@ -41,6 +49,8 @@ FILTER = FilterKind(
     "find nodules or calcifications of one size.",
     options=LogOptions,
     compute=_compute,
-    reach=lambda options, spacing: gaussian_reach(options.sigma, spacing) + spacing,
+    part=_compute,
+    reach=lambda options, spacing: laplacian_reach(options.sigma, spacing),
+    tolerance=LAPLACIAN_TOLERANCE,
     keeps_unit=False,
 )
