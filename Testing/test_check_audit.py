@@ -19,6 +19,7 @@ from MedAssistLib.check.labelled import Judges, judges_of
 from MedAssistLib.check.surprise import Tail, tails
 from MedAssistLib.cli.main import main
 from MedAssistLib.errors import InputError
+from MedAssistLib.train.answers import ANSWERS, Answers
 from MedAssistLib.train.audit import audit
 from MedAssistLib.train.dataset import read_dataset
 from MedAssistLib.train.facts import gather
@@ -64,6 +65,30 @@ def test_without_networks_the_rules_find_what_they_can(source: Path, tmp_path: P
     island = next(one.case for one in wrong if one.kind == "island")
     titles = [f.title for suspect in suspects if suspect.case == island for f in suspect.findings]
     assert any("island" in title for title in titles)
+
+
+def test_a_networks_blunder_does_not_come_before_a_wrong_label(
+    source: Path, tmp_path: Path
+) -> None:
+    """Networks that learned for ten minutes see parts where there are none."""
+    wrong = corrupt(source, tmp_path / "data", 1, np.random.default_rng(3), ("island",))
+    model = answered(source, tmp_path / "model")
+    answers = Answers(model / WORK / ANSWERS)
+    dataset = read_dataset(tmp_path / "data")
+    corner = (slice(-8, None),) * 3
+    case, answer = next(
+        (case.name, answer)
+        for case in dataset.cases
+        for answer in (answers.of(case.name),)
+        if case.name != wrong[0].case and not answer.labels[-10:, -10:, -10:].any()
+    )
+    labels, likely = answer.labels.copy(), answer.probabilities.astype(np.float32)
+    labels[corner], likely[0][corner] = 1, 0.99
+    answers.keep(case, labels, likely)
+    first, *others = rank(tmp_path / "data", judges_of(dataset, model))
+    assert first.case == wrong[0].case
+    blunder = next(suspect for suspect in others if suspect.case == case)
+    assert any("further part" in finding.title for finding in blunder.findings)
 
 
 def test_what_cannot_be_used_at_all_comes_before_the_rest(source: Path, tmp_path: Path) -> None:

@@ -148,6 +148,28 @@ def test_labels_from_a_coarser_grid_are_not_copied_contours(
         assert drawing_findings(*body_of(fine, grid, correct.segments)) == []
 
 
+@pytest.mark.parametrize("through", [True, False])
+def test_what_runs_through_others_does_not_leak_into_them(
+    healthy: tuple[Scan, Segmentation], through: bool
+) -> None:
+    """A canal through two vertebrae that nobody named would be told twice."""
+    scan, correct = healthy
+    segments = anatomy.segments({1: "Label 1", 2: "Label 2", 3: "Label 3"})
+    labels = np.zeros_like(array(correct))
+    k, j, i = np.ogrid[tuple(map(slice, labels.shape))]
+    for label, middle in ((1, 15.8), (2, 30.3)):
+        away = ((k - middle) / 6.7) ** 2 + ((j - 30.4) / 11.2) ** 2 + ((i - 60.2) / 12.6) ** 2
+        labels[away <= 1.0] = label
+    if through:
+        labels[6:40][np.broadcast_to((j - 30.4) ** 2 + (i - 60.2) ** 2 < 11.0, (34, 70, 104))] = 3
+    else:
+        labels[((k - 17) / 14.3) ** 2 + ((j - 30) / 15.4) ** 2 + ((i - 36) / 11.1) ** 2 <= 1.0] = 3
+        labels[15:17, 28:31, 40:56] = 3
+    made = changed(correct, labels)
+    made = Segmentation(labels=made.labels, segments=segments)
+    assert ("geometry.bites" in _rules(scan, made)) is not through
+
+
 def test_a_straight_tube_has_no_copied_contour(healthy: tuple[Scan, Segmentation]) -> None:
     """Catheters and the aorta look alike from slice to slice."""
     scan, correct = healthy

@@ -143,6 +143,25 @@ def test_what_is_found_is_repaired_however_the_axes_are_stored(
     assert np.array_equal(after[others], truth[others])
 
 
+@pytest.mark.parametrize("kept", [2, 4])
+def test_an_end_beyond_a_missing_slice_is_joined_and_not_removed(kept: int) -> None:
+    """The button would throw the tip of the organ away."""
+    scan, correct = body()
+    labels, label = array(correct), label_of(correct, "Left kidney")
+    spoilt = labels.copy()
+    top = int(np.argwhere(labels == label)[:, 0].max())
+    spoilt[top - kept][labels[top - kept] == label] = 0
+    made = changed(correct, spoilt)
+    rules = {name: rule_kinds()[name] for name in ("geometry.islands", "geometry.gaps")}
+    signs = measured(Context(scan=scan, segmentation=made), rules)
+    (finding,) = findings_of(signs, rules, NOT_CALIBRATED)
+    assert finding.rule == "geometry.gaps"
+    change = repair(finding, drawn(made, "Left kidney"))
+    assert change is not None
+    after = written(made, "Left kidney", change)
+    assert np.count_nonzero(after != labels) < 0.2 * np.count_nonzero(spoilt != labels)
+
+
 def test_an_island_on_an_oblique_grid_is_removed() -> None:
     """A box along the body's axes holds more voxels there than those of the finding."""
     scan, correct = body()

@@ -3,9 +3,11 @@
 Each case is judged by what the rules measure, among them the comparison with the answer of a
 network that had not seen it. Cases are compared with one another, so that what all of them have is
 not suspicious; and by scores that errors in some of them can hardly move. A case is as suspicious
-as what is odd about it is rare: the rarest sign of each rule counts, as though rules were
-independent (R. A. Fisher, "Statistical Methods for Research Workers", 1925), because an error shows
-itself to several.
+as what is odd about it is rare: the rarest sign of each rule counts, and their squares add up, so
+that small oddities, which every case has, count for little beside a large one. What a comparison
+with a network says counts no more than "the oddest of these cases": how it blunders is known from
+them alone, and one that learned quickly does so without measure. What is drawn is measured as it
+is, and an island that no other case has is as rare as it is large.
 
 Sources: Northcutt, Jiang, Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels",
 2021 (arXiv:1911.00068): labels are judged by models that have not seen them; Lad and Mueller,
@@ -16,7 +18,7 @@ Sources: Northcutt, Jiang, Chuang, "Confident Learning: Estimating Uncertainty i
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +32,9 @@ from MedAssistLib.check.thresholds import Calibration
 from MedAssistLib.progress import Progress
 from MedAssistLib.train.audit import Audit
 
+_OF_NETWORKS = "opinion."
+# A rule, how rare its sign is, and the sign in a sentence.
+_Reason = tuple[str, float, str]
 _NOTHING = "Nothing about it is unusual."
 
 
@@ -40,9 +45,9 @@ class Suspect:
     Attributes:
         case: Its name.
         label: Its label image.
-        decades: How rare what is odd about it would be among correct cases: 3 for one of 1000;
-            infinite if nothing can be learned from it.
-        reason: The rarest of that, in one sentence.
+        decades: How suspicious: 3 for one sign that one correct case of 1000 has; of several rules,
+            the root of the sum of squares; infinite if nothing can be learned from it.
+        reason: The rarest sign, in one sentence.
         findings: What deserves a second look, the most important first.
     """
 
@@ -80,10 +85,7 @@ def audit_labels(judges: Judges, looked: Audit, progress: Progress | None = None
         own = signs.get(case.name, [])
         reasons = [(sign.rule, known[key_of(sign)].decades(sign.score), sign.title) for sign in own]
         reasons += _flags(looked, case.name, rare)
-        rarest: dict[str, float] = {}
-        for rule, decades, _ in reasons:
-            rarest[rule] = max(rarest.get(rule, 0.0), decades)
-        decades = sum(rarest.values())
+        decades = _suspicion(reasons, len(signs))
         reason = max(reasons, key=lambda entry: entry[1], default=("", 0.0, ""))[2]
         found = (*findings_of(own, rules, limits), *looked.of_case(case.name))
         suspects.append(
@@ -118,7 +120,16 @@ def _limits(known: Mapping[Key, Tail], rare: float) -> Calibration:
     return Calibration(rate=math.nan, cases=0, limits=limits)
 
 
-def _flags(looked: Audit, case: str, rare: float) -> list[tuple[str, float, str]]:
+def _suspicion(reasons: Iterable[_Reason], cases: int) -> float:
+    """Return how suspicious one of some cases is, by its rules' rarest signs."""
+    rarest: dict[str, float] = {}
+    for rule, decades, _ in reasons:
+        most = math.log10(cases) if rule.startswith(_OF_NETWORKS) else math.inf
+        rarest[rule] = max(rarest.get(rule, 0.0), min(decades, most))
+    return math.hypot(*rarest.values())
+
+
+def _flags(looked: Audit, case: str, rare: float) -> list[_Reason]:
     """Return what the audit of the data found in a case; each rule of it has limits of its own."""
     return [
         (flag.finding.rule, math.inf if flag.refuses else rare, flag.finding.title)

@@ -16,6 +16,11 @@ from MedAssistLib.files import write_text
 
 COLUMNS = ("rank", "case", "rarity", "reason", "structure", "L", "P", "S", "findings", "label")
 """Columns of the table; L, P and S are the place of the first finding in mm."""
+RARITY = (
+    "Rarity: 3 stands for one sign that one correct case of 1000 has; of several rules, the "
+    "squares add up."
+)
+"""What the column of that name means."""
 
 
 def audit_data(suspects: Sequence[Suspect], dataset: str, judged_by: str) -> dict[str, Any]:

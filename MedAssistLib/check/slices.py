@@ -15,6 +15,11 @@ from MedAssistLib.volumes import Mask
 
 Numbers = npt.NDArray[np.float64]
 
+FEWEST_SHARED = 8
+"""A smaller common area of the slices on both sides of a gap, in voxels, says little."""
+WIDEST_GAP = 3
+"""So many slices may be missing in the middle of a structure for both sides to be one."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Slices:

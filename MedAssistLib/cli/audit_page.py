@@ -7,7 +7,7 @@ from html import escape
 
 from MedAssistLib.case import Finding, Segmentation
 from MedAssistLib.check.audit import Suspect
-from MedAssistLib.check.audit_file import rarity
+from MedAssistLib.check.audit_file import RARITY, rarity
 from MedAssistLib.check.labelled import Judges
 from MedAssistLib.errors import InputError
 from MedAssistLib.progress import Progress
@@ -60,8 +60,7 @@ def audit_page(judges: Judges, suspects: Sequence[Suspect], told: str, progress:
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         f"<title>Labels of {name}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
         f"<h1>Labels of {name}, the most suspicious first</h1>\n<p>{escape(told)}</p>\n"
-        '<p class="soft">Rarity: 3 means that one correct case of 1000 is as odd. Nothing was '
-        "changed; look at each case and decide.</p>\n"
+        f'<p class="soft">{RARITY} Nothing was changed; look at each case and decide.</p>\n'
         + "\n".join(sections)
         + "\n<h2>All cases</h2>\n<table>\n<tr><th>rank</th><th>case</th><th>rarity</th>"
         "<th>why</th></tr>\n" + "\n".join(rows) + "\n</table>\n</body>\n</html>\n"

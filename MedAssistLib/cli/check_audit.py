@@ -141,14 +141,13 @@ def _say(text: str) -> None:
 
 def _text(suspects: Sequence[Suspect], judged_by: str) -> str:
     """Return the most suspicious cases as a table."""
-    from MedAssistLib.check.audit_file import rarity
+    from MedAssistLib.check.audit_file import RARITY, rarity
 
     rows = [
         [str(rank), suspect.case, _rarity(rarity(suspect)), _short(suspect.reason)]
         for rank, suspect in enumerate(suspects[:_SHOWN], 1)
     ]
-    lines = [table(["rank", "case", "rarity", "why"], rows), "", judged_by]
-    lines.append("Rarity: 3 means that one correct case of 1000 is as odd.")
+    lines = [table(["rank", "case", "rarity", "why"], rows), "", judged_by, RARITY]
     more = len(suspects) - _SHOWN
     return "\n".join(lines + [f"{more} more cases: see the file (-o)"] * (more > 0))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -22,18 +24,37 @@ _NAME = "geometry.bites"
 _REACH_MM = 6.0
 # Of finer voxels only every second one is looked at, or every third.
 _FINEST_MM = 1.0
+# What others surround a larger share of runs through them, whatever its name: a canal, a vein.
+_MOST_INSIDE = 0.2
 _INSIDE_OTHERS = ("vein", "vena", "artery", "aorta", "cord", "canal", "ventricle", "gallbladder")
 _ALTERED = "49755003"
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Bite:
+    """The largest piece that ``biter`` has of what ``bitten`` surrounds; volume in mm³."""
+
+    bitten: Structure
+    biter: Structure
+    mask: Mask
+    volume: float
+
+
 def _measure(context: Context) -> Iterator[Sign]:
+    bites: list[_Bite] = []
     for structure in context.structures:
         beside = {
             other.segment.label: other
             for other in context.structures
             if other.grid is structure.grid and other is not structure and not _lies_inside(other)
         }
-        yield from _bite(structure, beside)
+        bites += _bite(structure, beside)
+    inside: defaultdict[str, float] = defaultdict(float)
+    for bite in bites:
+        inside[bite.biter.name] += bite.volume
+    for bite in bites:
+        if inside[bite.biter.name] <= _MOST_INSIDE * bite.biter.volume:
+            yield _sign(bite)
 
 
 def _lies_inside(structure: Structure) -> bool:
@@ -43,8 +64,8 @@ def _lies_inside(structure: Structure) -> bool:
     return segment.category.value == _ALTERED or any(word in text for word in _INSIDE_OTHERS)
 
 
-def _bite(structure: Structure, beside: Mapping[int, Structure]) -> Iterator[Sign]:
-    """Yield a sign for the largest piece that another structure has of what this one surrounds."""
+def _bite(structure: Structure, beside: Mapping[int, Structure]) -> Iterator[_Bite]:
+    """Yield the largest piece that another structure has of what this one surrounds."""
     steps = [max(1, int(_FINEST_MM / size)) for size in structure.spacing]
     every = tuple(slice(None, None, step) for step in steps)
     mask, values = structure.mask[every], _values(structure)[every]
@@ -60,7 +81,8 @@ def _bite(structure: Structure, beside: Mapping[int, Structure]) -> Iterator[Sig
     biter = beside[int(np.bincount(values[largest]).argmax())]
     bite = np.zeros_like(structure.mask)
     bite[every] = largest
-    yield _sign(structure, biter, bite, float(sizes.max() * np.prod(spacing)))
+    volume = float(sizes.max() * np.prod(spacing))
+    yield _Bite(bitten=structure, biter=biter, mask=bite, volume=volume)
 
 
 def _values(structure: Structure) -> npt.NDArray[np.int64]:
@@ -81,18 +103,19 @@ def _closed(mask: Mask, spacing: Sequence[float]) -> Mask:
     return array[k:-k, j:-j, i:-i]
 
 
-def _sign(structure: Structure, biter: Structure, bite: Mask, volume: float) -> Sign:
+def _sign(bite: _Bite) -> Sign:
+    structure = bite.bitten
     return Sign(
         rule=_NAME,
         kind="bite",
         structure=structure.name,
-        score=volume / structure.speckle,
+        score=bite.volume / structure.speckle,
         severity=Severity.REVIEW,
-        title=f"{biter.name} bites {plain(volume)} mm³ out of {structure.name}.",
+        title=f"{bite.biter.name} bites {plain(bite.volume)} mm³ out of {structure.name}.",
         explanation="What the bitten structure surrounds often belongs to it.",
-        place=structure.place(bite),
+        place=structure.place(bite.mask),
         evidence=(
-            Evidence(quantity="volume of the bite", measured=volume, expected="", unit="mm3"),
+            Evidence(quantity="volume of the bite", measured=bite.volume, expected="", unit="mm3"),
         ),
     )
 

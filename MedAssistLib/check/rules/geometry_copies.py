@@ -97,7 +97,8 @@ def _sign(slices: Slices, first: int, length: int, score: float) -> Sign:
 RULE = Rule(
     name=_NAME,
     looks_for="A contour that was copied over several slices.",
-    advice="Draw the slices one by one, or fill between the first and the last.",
+    advice="Keep the slice that was drawn and draw the others anew, or dismiss this where the "
+    "structure runs straight.",
     needs=frozenset({Need.SEGMENTATION}),
     thresholds={
         "copy": Threshold(

@@ -9,14 +9,11 @@ import numpy as np
 from MedAssistLib.case import Evidence, Severity
 from MedAssistLib.check.context import Context
 from MedAssistLib.check.rule import Need, Rule, Sign
-from MedAssistLib.check.slices import Slices, across_all_axes, count
+from MedAssistLib.check.slices import FEWEST_SHARED, WIDEST_GAP, Slices, across_all_axes, count
 from MedAssistLib.check.thresholds import Threshold
 from MedAssistLib.volumes import Mask
 
 _NAME = "geometry.gaps"
-_WIDEST = 3
-# A smaller common area of both sides than this many voxels says little.
-_FEWEST_VOXELS = 8
 # Sides that share less of the smaller one are not the same structure going on.
 _SHARED = 0.25
 _WORTH_SAYING = 0.1
@@ -26,7 +23,7 @@ _MOST = 5
 def _measure(context: Context) -> Iterator[Sign]:
     for structure in context.structures:
         for slices in across_all_axes(structure):
-            for width in range(1, _WIDEST + 1):
+            for width in range(1, WIDEST_GAP + 1):
                 yield from _gaps(slices, width)
 
 
@@ -39,7 +36,7 @@ def _gaps(slices: Slices, width: int) -> Iterator[Sign]:
     lost = masks[:runs] & masks[width + 1 :]
     shared = count(lost)
     enough = shared >= np.maximum(
-        _FEWEST_VOXELS, _SHARED * np.minimum(areas[:runs], areas[width + 1 :])
+        FEWEST_SHARED, _SHARED * np.minimum(areas[:runs], areas[width + 1 :])
     )
     if not enough.any():
         return
