@@ -15,7 +15,7 @@ import slicerio
 
 from MedAssistLib import geometry
 from MedAssistLib.case import Code, Scan, Segment, Segmentation
-from MedAssistLib.errors import ResourceError, UsageError
+from MedAssistLib.errors import InputError, ResourceError, UsageError
 from MedAssistLib.export.formats import (
     MEASUREMENT_FORMATS,
     SCAN_FORMATS,
@@ -203,3 +203,29 @@ def test_on_a_full_disk_the_old_file_stays(tmp_path: Path, suffix: str) -> None:
     assert run.returncode == 5, run.stderr
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
+def test_a_scan_with_voxels_that_are_no_numbers_is_written(tmp_path: Path, suffix: str) -> None:
+    """What was resampled or divided has NaN at its rim: it seemed that the disk was full."""
+    values = np.linspace(-5.0, 5.0, 5 * 6 * 7, dtype=np.float32).reshape(5, 6, 7)
+    values[0], values[1, 2, 3] = np.nan, np.inf
+    path = tmp_path / f"scan{suffix}"
+    write_scan(Scan(image=sitk.GetImageFromArray(values), name="scan"), path)
+    found = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+    finite = np.isfinite(values)
+    np.testing.assert_array_equal(found[finite], values[finite])
+
+
+def test_axes_that_nifti_cannot_hold_are_named(tmp_path: Path) -> None:
+    """A tilted scan as Slicer shears it: more space on the disk would not help."""
+    image = sitk.GetImageFromArray(np.arange(5 * 6 * 7, dtype=np.int16).reshape(5, 6, 7))
+    image.SetDirection([1.0, np.sin(0.3), 0.0, 0.0, np.cos(0.3), 0.0, 0.0, 0.0, 1.0])
+    scan = Scan(image=image, name="scan")
+    with pytest.raises(InputError, match="not at right angles") as caught:
+        write_scan(scan, tmp_path / "scan.nii.gz")
+    assert ".nrrd" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []
+    write_scan(scan, tmp_path / "scan.nrrd")
+    written = sitk.ReadImage(str(tmp_path / "scan.nrrd"))
+    np.testing.assert_allclose(written.GetDirection(), image.GetDirection(), atol=1e-9)

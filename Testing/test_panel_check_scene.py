@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from MedAssistLib.panel.findings_node import findings_node
 from MedAssistLib.panel.label_layers import layers_of
 from Testing.check_cases import array, body
 from Testing.conftest import REPOSITORY
 from Testing.panel_bench import WorkerThread
-from Testing.panel_check_cases import add_body, centre, run_check
+from Testing.panel_check_cases import add_body, centre, choose, island, run_check
 
 if TYPE_CHECKING:
     from Testing.panel_bench import Bench
@@ -205,3 +207,60 @@ def test_an_empty_segmentation_is_refused_in_words(desk: Bench) -> None:
     desk.host.dialogs.answer(desk.yes())
     desk.panel.check.ui.check.click()
     assert "has no segments" in desk.host.dialogs.shown[-1].text
+
+
+def test_answers_that_came_from_elsewhere_are_shown_and_not_written_over(desk: Bench) -> None:
+    """Undo, a script or another module writes an answer: the next click here would erase it."""
+    volume, drawn = add_body(desk)
+    run_check(desk)
+    check = desk.panel.check
+    node = findings_node(desk.host.scene, volume, drawn)
+    found = json.loads(node.GetText())
+    found["findings"][1] |= {"state": "accepted", "comment": "seen on the ward"}
+    node.SetText(json.dumps(found))
+    assert check.review.entries[1]["state"] == "accepted"
+    check.ui.next.click()
+    check.ui.dismiss.click()
+    states = [(e["state"], e["comment"]) for e in json.loads(node.GetText())["findings"][:2]]
+    assert states == [("dismissed", ""), ("accepted", "seen on the ward")]
+    desk.host.scene.Clear()
+    assert check.review.entries == []
+
+
+def test_a_mark_that_was_saved_with_a_scene_leaves_no_folder_behind(
+    desk: Bench, tmp_path: Path
+) -> None:
+    """Each time that a scene is saved in the middle of a review its tree would grow."""
+    add_body(desk)
+    run_check(desk)
+    scene = desk.host.scene
+    path = tmp_path / "case.mrml"
+    for _time in range(2):
+        placed = [entry for entry in desk.panel.check.review.entries if entry["point_lps"]]
+        choose(desk, placed[0])
+        assert scene.GetSubjectHierarchyNode().GetItemByName("MedAssist finding") != 0
+        scene.SetRootDirectory(str(tmp_path))
+        scene.SetURL(str(path))
+        assert scene.Commit(str(path))
+        assert scene.Connect()
+        desk.host.process(0.1)
+        assert len(desk.panel.check.review.entries) >= 10
+        tree = scene.GetSubjectHierarchyNode()
+        for name in ("MedAssist finding", "Place of the finding", "Box of the finding"):
+            assert tree.GetItemByName(name) == 0, name
+
+
+def test_a_repair_of_a_segment_that_is_gone_cannot_be_undone_twice(desk: Bench) -> None:
+    """A button that stays and does nothing looks like a crash."""
+    _volume, drawn = add_body(desk)
+    run_check(desk)
+    entry, ui = island(desk, 0), desk.panel.check.ui
+    choose(desk, entry)
+    ui.fix.click()
+    own = drawn.GetSegmentation()
+    names = {own.GetSegment(key).GetName(): key for key in own.GetSegmentIDs()}
+    own.RemoveSegment(names[entry["structure"]])
+    ui.undoFix.click()
+    (shown,) = desk.host.dialogs.shown
+    assert "has lost the segment" in shown.text
+    assert not ui.undoFix.enabled

@@ -230,3 +230,14 @@ def test_a_scene_with_a_broken_chain_opens(bench: Bench, wrong: str) -> None:
     assert rows(bench) == ["denoise.median"]
     bench.panel.context.choices.node.SetParameter("Chain", wrong)
     assert rows(bench) == []
+
+
+def test_a_volume_without_voxels_is_named_instead_of_previewed(bench: Bench) -> None:
+    """A volume whose file was not found has none: that is no fault of MedAssist."""
+    empty = bench.host.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Empty")
+    bench.panel.input.ui.volume.setCurrentNode(empty)
+    bench.panel.context.choices.chain = ["denoise.median"]
+    bench.panel.enhance.ui.preview.click()
+    bench.host.process(0.2)
+    (shown,) = bench.host.dialogs.shown
+    assert shown.text == "Empty: is a volume without voxels. Load or create its voxels first."

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 import SimpleITK as sitk
 
@@ -166,22 +165,6 @@ def test_cancelling_leaves_nothing_behind(desk: Desk) -> None:
     assert not desk.folder.exists() or list(desk.folder.iterdir()) == []
     assert desk.ui.write.enabled
     assert not list(Path(os.environ["MEDASSIST_JOBS"]).iterdir())
-
-
-def test_overlaps_are_told(desk: Desk) -> None:
-    """One label image has one structure a voxel: what loses a part must be said."""
-    import slicer
-
-    volume, node = add_body(desk)
-    own = node.GetSegmentation()
-    name = own.AddEmptySegment("tumour", "Tumour")
-    mask = np.zeros(body()[0].image.GetSize()[::-1], np.uint8)
-    mask[20:30, 20:40, 20:40] = 1
-    slicer.util.updateSegmentBinaryLabelmapFromArray(mask, node, name, volume)
-    desk.only("segmentation")
-    desk.written()
-    assert "⚠" in desk.told
-    assert "Tumour overlap" in desk.told
 
 
 def test_the_window_never_waits(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from MedAssistLib.errors import ResourceError
+from MedAssistLib.panel import delivery
 from MedAssistLib.panel.trial import bright_box
+from Testing.panel_bench import WorkerThread
 
 if TYPE_CHECKING:
     from Testing.panel_bench import Bench
@@ -91,6 +94,60 @@ def test_a_kept_result_can_be_discarded(bench: Bench) -> None:
     bench.row(job).dismiss.click()
     assert bench.jobs == []
     assert list((bench.folder / "jobs").glob("*")) == []
+
+
+@pytest.mark.parametrize("step", ["read_found", "land_found"])
+def test_a_result_that_memory_is_too_short_for_is_kept(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """An hour's work was thrown away because another program had the memory at that moment."""
+
+    def too_much(*_given: Any) -> None:
+        raise MemoryError
+
+    bench.panel.context.lanes["work"]._start = WorkerThread
+    volume = bench.add_volume(bright_box()[0])
+    bench.choose_model("bright")
+    with monkeypatch.context() as patch:
+        patch.setattr(delivery, step, too_much)
+        job = bench.run()
+        assert bench.until_over(job) == "kept", job.problem
+    row = bench.row(job)
+    assert "not enough memory" in row.message.text
+    assert row.action.text == "Add to scene"
+    row.action.click()
+    assert bench.until_over(job, 10) == "done"
+    assert np.array_equal(bench.found_in(bench.segmentations()[0], volume), bright_box()[1])
+
+
+def test_a_result_that_cannot_be_noted_lands_all_the_same(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk was full by then: what is there already must not be lost for want of a note."""
+
+    def full(*_given: Any) -> None:
+        raise ResourceError("cannot be written", where="result.json")
+
+    monkeypatch.setattr(delivery, "note_result", full)
+    bench.panel.context.lanes["work"]._start = WorkerThread
+    bench.add_volume(bright_box()[0])
+    bench.choose_model("bright")
+    assert bench.until_over(bench.run()) == "done"
+    assert len(bench.segmentations()) == 1
+
+
+def test_a_kept_result_whose_files_are_gone_offers_nothing_that_cannot_be_done(
+    bench: Bench,
+) -> None:
+    """To run it again nothing is left of an earlier session's request."""
+    job = _run_and(bench, lambda _volume: bench.host.scene.Clear())
+    (kept,) = bench.panel.runs.kept()
+    bench.panel.jobs.show(kept)
+    (job.folder / "output.npy").unlink()
+    bench.row(kept).action.click()
+    assert bench.until_over(kept, 10) == "failed"
+    assert bench.row(kept).action.text == ""
+    assert bench.row(kept).dismiss.text == "Dismiss"
 
 
 @pytest.mark.alone

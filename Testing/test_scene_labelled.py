@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import SimpleITK as sitk
 
 from MedAssistLib.errors import InputError
-from MedAssistLib.scene import add_scan, add_segmentation
+from MedAssistLib.scene import add_scan, add_segmentation, segmentation_from_node
 from MedAssistLib.scene.labelled import structures, take, write_training_set
 from MedAssistLib.train.dataset import read_dataset
 from MedAssistLib.train.dataset.reading import read_case
@@ -32,6 +33,7 @@ def test_voxels_names_and_places_arrive(scene, tmp_path, direction, below_transf
     assert dataset.structures.names == structures([node])
     (case,) = dataset.cases
     assert (case.name,) == written.cases == ("case_1",)
+    assert written.findings == ()
     scans, labels = read_case(case, dataset.structures)
     # Stored in another order perhaps, but with the same value at each place.
     index = np.argwhere(labels)[:, ::-1]
@@ -59,6 +61,54 @@ def test_what_becomes_of_the_nodes_meanwhile_does_not_matter(scene, tmp_path: Pa
     for name in ("images/case_1.nrrd", "labels/case_1.nrrd"):
         before, after = (sitk.ReadImage(str(tmp_path / f / name)) for f in ("before", "after"))
         assert sitk.Hash(before) == sitk.Hash(after)
+
+
+@pytest.mark.parametrize("warped", [False, True], ids=["linear", "warped"])
+def test_a_drawing_below_another_transform_is_read_in_a_thread(
+    scene, monkeypatch: pytest.MonkeyPatch, warped: bool
+) -> None:
+    """The window would stand still for half a minute with a large scan, before anything shows."""
+    from MedAssistLib.scene import labelled
+
+    scan = make_scan(oblique(-1.0))
+    volume = add_scan(scene, scan)
+    node = add_segmentation(scene, make_segmentation(scan), volume)
+    rotate(scene, volume, node)
+    shift(scene, node, warped=warped)
+    expected = segmentation_from_node(node, volume)
+    with monkeypatch.context() as patch:
+        patch.setattr(labelled, "segmentation_from_node", lambda *_given: pytest.fail("it reads"))
+        drawn = take(node, volume)
+    node.SetAndObserveTransformNodeID(None)
+    _scan, found = drawn.read()
+    assert expected.segmentation.segments == found.segmentation.segments
+    assert sitk.Hash(expected.segmentation.labels) == sitk.Hash(found.segmentation.labels)
+    assert expected.findings == found.findings
+    assert np.ptp(sitk.GetArrayViewFromImage(found.segmentation.labels)) > 0
+
+
+def shift(scene, node, *, warped: bool) -> None:
+    """Put a node below a transform of its own that moves it a little, and bends it."""
+    from vtkmodules.vtkCommonCore import vtkPoints
+    from vtkmodules.vtkCommonTransforms import vtkThinPlateSplineTransform, vtkTransform
+
+    moved = vtkTransform()
+    moved.Translate(0.8, -0.6, 1.2)
+    if warped:
+        moved = vtkThinPlateSplineTransform()
+        source, target = vtkPoints(), vtkPoints()
+        bounds = np.zeros(6)
+        node.GetRASBounds(bounds)
+        for corner in itertools.product(*bounds.reshape(3, 2)):
+            source.InsertNextPoint(*corner)
+            target.InsertNextPoint(*(np.array(corner) + np.sin(corner)))
+        moved.SetSourceLandmarks(source)
+        moved.SetTargetLandmarks(target)
+        moved.SetBasisToR()
+    above = scene.AddNewNodeByClass("vtkMRMLTransformNode", "Its own")
+    above.SetAndObserveTransformToParent(moved)
+    above.SetAndObserveTransformNodeID(node.GetTransformNodeID())
+    node.SetAndObserveTransformNodeID(above.GetID())
 
 
 def test_a_structure_has_one_value_whatever_its_number_in_the_scene(scene, tmp_path) -> None:

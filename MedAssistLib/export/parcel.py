@@ -12,11 +12,11 @@ from MedAssistLib.errors import UsageError
 
 SEGMENTATION, SURFACES, MEASUREMENTS = "segmentation", "surfaces", "measurements"
 FINDINGS, REPORT, DICOM_REPORT, SCAN = "findings", "report", "dicom-report", "scan"
-SEG, SR, SERIES = ".seg.dcm", ".sr.dcm", ".dcm"
+SEG, SR, SERIES, SLICER = ".seg.dcm", ".sr.dcm", ".dcm", ".seg.nrrd"
 
 CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        SEGMENTATION: (SEG, ".labelmap.dcm", ".seg.nrrd", ".nii.gz", ".nrrd", ".mha"),
+        SEGMENTATION: (SEG, ".labelmap.dcm", SLICER, ".nii.gz", ".nrrd", ".mha"),
         SURFACES: (".stl", ".obj", ".ply", ".glb"),
         MEASUREMENTS: (".csv", ".json"),
         FINDINGS: (".json", ".csv"),

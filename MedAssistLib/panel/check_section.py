@@ -43,6 +43,7 @@ class CheckSection:
         self.review = ReviewList(context, self.ui, self._keep)
         self._shown: tuple[str, str] | None = None
         self._second = ("", NOBODY)  # for the findings of the node with this id
+        self._followed: tuple[Any, int] | None = None
         context.job_changed.append(self._job_changed)
         self._connect()
 
@@ -69,6 +70,7 @@ class CheckSection:
         if choices is None:
             ui.check.enabled = False
             self._shown, self._second = None, ("", NOBODY)
+            self._follow(None)
             self.review.scene_going()
             return
         self._drawing.show()
@@ -103,6 +105,7 @@ class CheckSection:
 
     def close(self) -> None:
         """Let go of the scene, and take the mark out of it."""
+        self._follow(None)
         self._drawing.close()
         self.review.close()
 
@@ -117,8 +120,8 @@ class CheckSection:
             entries = with_later_answers(found["findings"], now["findings"])
             found = {**found, "findings": entries}
         node = node or add_findings_node(scene, volume, drawn)
-        node.SetText(to_text(found))
         self._second, self._shown = (node.GetID(), second), None
+        node.SetText(to_text(found))
         self.refresh()
         focused = qt.QApplication.focusWidget()
         if focused is None or self._widget.isAncestorOf(focused):
@@ -138,6 +141,7 @@ class CheckSection:
     def _show_findings(self, volume: Any) -> None:
         """Show what the scene holds, if it is not what is shown already."""
         node = findings_node(self._context.scene, volume, self.segmentation)
+        self._follow(node)
         text = (node.GetText() or "") if node else ""
         shown = (node.GetID() if node else "", text)
         if shown != self._shown:
@@ -147,6 +151,18 @@ class CheckSection:
             self.review.show(volume, self.segmentation, found, second)
             self._shown = shown
         self._show_count()
+
+    def _follow(self, node: Any) -> None:
+        """See what others write into a node, as undo does: it would be written over."""
+        followed, tag = self._followed or (None, 0)
+        if followed is node:
+            return
+        if followed is not None:
+            followed.RemoveObserver(tag)
+        self._followed = None
+        if node is not None:
+            event = node.TextModifiedEvent
+            self._followed = (node, node.AddObserver(event, lambda *_given: self.refresh()))
 
     def _show_count(self) -> None:
         if self._context.volume is None:

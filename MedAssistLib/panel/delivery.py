@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from MedAssistLib.errors import MedAssistError
+from MedAssistLib.errors import ResourceError
 from MedAssistLib.panel.context import Context
 from MedAssistLib.panel.folders import note_result
 from MedAssistLib.panel.handover import lies_on
-from MedAssistLib.panel.jobs import Job, NoPlaceError
+from MedAssistLib.panel.jobs import Job, NoPlaceError, Problem
 from MedAssistLib.panel.landing import (
     bring_scan,
     land_enhanced,
@@ -41,17 +42,28 @@ class Delivery:
         self._anew = volume is None
 
     def load(self, result: Mapping[str, Any]) -> Any:
-        """Read the result; for any thread. It is noted first, so that a crash does not lose it."""
+        """Read the result; for any thread. It is noted first, so that a crash does not lose it.
+
+        Raises:
+            NoPlaceError: If it is there, and cannot be read now.
+            OSError: If it is gone.
+        """
         result = {key: self._here(key, value) for key, value in result.items()}
-        note_result(self._folder, result)
+        with suppress(ResourceError):  # On a full disk it can still go into the scene.
+            note_result(self._folder, result)
         read = read_found if self.asked["verb"] == "segment" else read_enhanced
-        return read(result, self.asked["scan"])
+        try:
+            return read(result, self.asked["scan"])
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            raise _kept(error) from error
 
     def land(self, _job: Job, loaded: Any) -> None:
         """Put the result into the scene.
 
         Raises:
-            NoPlaceError: If its volume is not there any more.
+            NoPlaceError: If its volume is not there any more, or the scene cannot take it.
         """
         volume = self._found_or_brought() if self._anew else self._still_there()
         try:
@@ -59,8 +71,8 @@ class Delivery:
                 land_found(self._context.scene, loaded, volume)
             else:
                 show_volume(land_enhanced(self._context.scene, loaded, volume))
-        except MedAssistError as error:
-            raise NoPlaceError(str(error)) from error
+        except Exception as error:
+            raise _kept(error) from error
 
     def find_place_anew(self) -> None:
         """From now on take the volume at hand if it is the same grid, or bring the job's own."""
@@ -86,3 +98,9 @@ class Delivery:
     def _here(self, key: str, value: Any) -> Any:
         """Return the path of a file in the folder: the user's home may have moved since."""
         return str(self._folder / Path(value).name) if key in ("output", "surfaces") else value
+
+
+def _kept(error: Exception) -> NoPlaceError:
+    """Return the news that a result could not be taken up: hours of work are not thrown away."""
+    what = _("it could not be added to the scene ({reason}); the result is kept")
+    return NoPlaceError(what.format(reason=Problem.of(error).message))

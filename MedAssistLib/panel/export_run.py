@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import SimpleITK as sitk
 
-from MedAssistLib.case import Finding, Scan, Segmentation
+from MedAssistLib.case import Finding, Segmentation
+from MedAssistLib.errors import InputError
+from MedAssistLib.export import parcel
 from MedAssistLib.export.parcel import Parcel
 from MedAssistLib.files import write_text
 from MedAssistLib.panel.export_series import Series
 from MedAssistLib.panel.findings_node import to_text
 from MedAssistLib.panel.folders import new_folder
-from MedAssistLib.panel.handover import Snapshot, modality_of, snapshot
+from MedAssistLib.panel.handover import Snapshot, snapshot
 from MedAssistLib.panel.jobs import Job
+from MedAssistLib.panel.label_layers import Layer, layers_of
 from MedAssistLib.panel.text import tr as _
 from MedAssistLib.scene.from_nodes import segment_of
-from MedAssistLib.worker.arrays import describe_array
+from MedAssistLib.worker.arrays import describe_array, describe_scan
 
 if TYPE_CHECKING:
     from MedAssistLib.scene.labelled import Drawn
 
 _STAGING = ".medassist-"
+_OF_LABELS = frozenset(
+    {
+        parcel.SEGMENTATION,
+        parcel.SURFACES,
+        parcel.MEASUREMENTS,
+        parcel.REPORT,
+        parcel.DICOM_REPORT,
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,9 +101,10 @@ def export_job(order: Order, land: Callable[[Mapping[str, Any]], None]) -> Job:
         from MedAssistLib.scene.labelled import take
 
         taken = take(order.segmentation, order.volume)
+    layers = _layers(order)
     name = (order.segmentation or order.volume).GetName()
     job = Job(title=_("Export {name}").format(name=name), verb="export")
-    exchange, notes = new_folder(job.id), list[str]()
+    exchange, notes = new_folder(job.id), list(_of_transform(order.volume))
     job.request = {
         "parcel": asdict(order.parcel),
         "folder": str(order.folder),
@@ -101,37 +114,64 @@ def export_job(order: Order, land: Callable[[Mapping[str, Any]], None]) -> Job:
         "sex": order.sex,
         "exchange": str(exchange),
     }
-    modality = modality_of(order.volume)
-    job.prepare = cache(lambda: _written(taken, modality, order.found, exchange, notes))
+    # No node goes with it: the job stays in the list when the scene is long gone.
+    handed = _Handed(order.parcel, taken, layers, order.found)
+    job.prepare = cache(lambda: _written(handed, exchange, notes))
     job.land = lambda _job, answer: land({**answer, "notes": notes})
     return job
 
 
-def _written(
-    taken: Snapshot | Drawn,
-    modality: str,
-    found: Mapping[str, Any] | None,
-    folder: Path,
-    notes: list[str],
-) -> dict[str, Any]:
+def _layers(order: Order) -> list[Layer]:
+    """Return what was drawn as it was drawn, if a format that keeps all of it was chosen."""
+    as_drawn = order.parcel.kinds.get(parcel.SEGMENTATION) == parcel.SLICER
+    if order.segmentation is None or not as_drawn:
+        return []
+    try:
+        return layers_of(order.segmentation, order.volume)
+    except InputError:  # Surfaces alone, or warped by a transform: it has to be made anew.
+        return []
+
+
+class _Handed(NamedTuple):
+    """What is handed over: as what, the voxels, the same as they were drawn, and the findings."""
+
+    wanted: Parcel
+    taken: Snapshot | Drawn
+    layers: Sequence[Layer]
+    found: Mapping[str, Any] | None
+
+
+def _written(handed: _Handed, folder: Path, notes: list[str]) -> dict[str, Any]:
     """Write what the worker reads; runs in a thread."""
     written: dict[str, Any] = {}
+    wanted, taken, layers, found = handed
     if isinstance(taken, Snapshot):
         written["scan"] = taken.write(folder / "scan.npy")
     else:
         scan, drawn = taken.read()
-        notes += map(_note, drawn.findings)
-        written["scan"] = _described(scan, modality, folder / "scan.npy")
+        written["scan"] = describe_scan(scan, folder / "scan.npy")
         written["labels"] = _labels(drawn.segmentation, folder / "labels.npy")
+        if drawn.findings:
+            written["layers"] = [
+                layer.write(folder / f"layer-{number}.npy") for number, layer in enumerate(layers)
+            ]
+            notes += _lost(wanted, drawn.findings, kept=bool(layers))
     if found:
         write_text(folder / "findings.json", to_text(found))
         written["findings"] = str(folder / "findings.json")
     return written
 
 
-def _described(scan: Scan, modality: str, path: Path) -> dict[str, Any]:
-    voxels = sitk.GetArrayViewFromImage(scan.image)
-    return describe_array(voxels, scan.image, path, modality=modality, enhancement=scan.enhancement)
+def _lost(wanted: Parcel, findings: Sequence[Finding], *, kept: bool) -> Iterator[str]:
+    """Yield what one label image could not take over, if something is made of that."""
+    flat = _OF_LABELS & set(wanted.kinds) - ({parcel.SEGMENTATION} if kept else set())
+    if not flat:
+        return
+    yield from map(_note, findings)
+    if kept:
+        yield _("The segmentation itself, as Slicer (.seg.nrrd), has all as it was drawn.")
+    elif parcel.SEGMENTATION in flat:
+        yield _("As Slicer (.seg.nrrd) a segmentation leaves with all as it was drawn.")
 
 
 def _labels(made: Segmentation, path: Path) -> dict[str, Any]:
@@ -139,6 +179,17 @@ def _labels(made: Segmentation, path: Path) -> dict[str, Any]:
     described = describe_array(voxels, made.labels, path, modality="", enhancement=())
     segments = [asdict(segment) for segment in made.segments]
     return {**described, "segments": segments, "made_by": made.made_by}
+
+
+def _of_transform(volume: Any) -> Iterator[str]:
+    """Yield that the files lie elsewhere than what is seen, if they do."""
+    above = volume.GetParentTransformNode()
+    if above is not None:
+        text = _(
+            "The files lie where the scan itself does, not where the transform {name} moves it in "
+            "the scene. Harden the transform first if they shall be moved too."
+        )
+        yield text.format(name=above.GetName() or "")
 
 
 def _note(finding: Finding) -> str:

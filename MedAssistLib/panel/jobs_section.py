@@ -47,7 +47,7 @@ class JobsSection:
             self._context.cancel(job)
         elif job.state is State.KEPT:
             self._runs.add_kept(job)
-        elif job.state is State.FAILED and job.folder:
+        elif job.state is State.FAILED and _repeatable(job):
             self._drop(job)
             self._runs.again(job)
 
@@ -86,7 +86,7 @@ class JobRow:
         ui.bar.visible = running
         ui.bar.value = round(job.fraction * _STEPS)
         actions = {State.KEPT: _("Add to scene")}
-        if job.folder:
+        if _repeatable(job):
             actions[State.FAILED] = _("Run again")
         text = _("Cancel") if running else actions.get(job.state, "")
         ui.action.visible = bool(text)
@@ -101,3 +101,8 @@ class JobRow:
         self._widget.hide()
         self._widget.setParent(None)
         self._widget.deleteLater()
+
+
+def _repeatable(job: Job) -> bool:
+    """Tell whether all is at hand to run a job once more: not of one of an earlier session."""
+    return job.folder is not None and bool(job.request)

@@ -70,6 +70,8 @@ class Panel:
                 self.context.choices.volume = _volume_in_sight(self.context.scene)
             self.context.choices.watch(self.refresh)
         self.refresh()
+        # Later, because an imported scene's tree joins the other one after all else.
+        self.context.run(lambda: None, lambda _none: self.check.review.tidy())
 
     def leave(self) -> None:
         """Stop what makes sense only while the panel is seen; jobs go on."""

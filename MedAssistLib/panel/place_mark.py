@@ -21,7 +21,6 @@ class PlaceMark:
     def __init__(self, scene: Any) -> None:
         self._scene = scene
         self._ids: tuple[str, str] | None = None
-        self._folder = 0
 
     @property
     def nodes(self) -> tuple[Any, Any] | None:
@@ -54,13 +53,14 @@ class PlaceMark:
             if node is not None:
                 self._scene.RemoveNode(node)
         tree = self._scene.GetSubjectHierarchyNode()
-        if self._folder and tree is not None:
-            tree.RemoveItem(self._folder)
+        # One more for each time that the scene was saved with a mark: its tree keeps the folder.
+        while tree is not None and (folder := tree.GetItemByName(_folder_name())):
+            tree.RemoveItem(folder)
         self.forget()
 
     def forget(self) -> None:
         """Know nothing of it any more: the scene is going."""
-        self._ids, self._folder = None, 0
+        self._ids = None
 
     def _make(self) -> tuple[Any, Any]:
         self.remove()
@@ -71,7 +71,7 @@ class PlaceMark:
             for kind, name in zip(kinds, names, strict=True)
         )
         tree = self._scene.GetSubjectHierarchyNode()
-        self._folder = tree.CreateFolderItem(tree.GetSceneItemID(), _("MedAssist finding"))
+        folder = tree.CreateFolderItem(tree.GetSceneItemID(), _folder_name())
         for node in (point, box):
             node.CreateDefaultDisplayNodes()
             for own in (node, node.GetDisplayNode()):
@@ -82,13 +82,17 @@ class PlaceMark:
             display.SetSelectedColor(*_COLOUR)
             display.SetHandlesInteractive(False)
             display.SetGlyphScale(_GLYPH_SCALE)
-            item = tree.GetItemByDataNode(node) or tree.CreateItem(self._folder, node)
-            tree.SetItemParent(item, self._folder)
+            item = tree.GetItemByDataNode(node) or tree.CreateItem(folder, node)
+            tree.SetItemParent(item, folder)
         box.GetDisplayNode().SetFillVisibility(False)
         box.GetDisplayNode().SetPointLabelsVisibility(False)
         box.GetDisplayNode().SetPropertiesLabelVisibility(False)
         self._ids = (point.GetID(), box.GetID())
         return point, box
+
+
+def _folder_name() -> str:
+    return _("MedAssist finding")
 
 
 def _set_box(node: Any, corners: Sequence[Sequence[float]]) -> None:

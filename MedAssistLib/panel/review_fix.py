@@ -127,7 +127,11 @@ class FixIt:
         if done is None or node is None:
             return
         self._done.remove(done)
-        take_back(done.repair, node)
+        try:
+            take_back(done.repair, node)
+        except InputError:
+            self.show(self._entry)
+            raise
         for entry in self._entries:
             if entry["id"] == done.entry:
                 entry["state"], entry["comment"] = done.answer

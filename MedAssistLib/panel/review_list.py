@@ -105,6 +105,11 @@ class ReviewList:
             self.mark.remove()
         self._fill()
 
+    def tidy(self) -> None:
+        """Take out what a scene has kept of a mark that was shown while it was saved."""
+        if self._review.current is None:
+            self.mark.remove()
+
     def scene_going(self) -> None:
         """Show nothing, and forget the nodes."""
         self.mark.remove()

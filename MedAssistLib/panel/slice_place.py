@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from MedAssistLib.scene.grid import ijk_to_ras
+from MedAssistLib.scene.voxels import voxels_of
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSliceNode
@@ -32,7 +33,12 @@ class SlicePlace:
 
 
 def place_in(view: vtkMRMLSliceNode, volume: vtkMRMLScalarVolumeNode) -> SlicePlace | None:
-    """Return the slice that a view looks at; ``None`` if its middle lies outside the volume."""
+    """Return the slice that a view looks at; ``None`` if its middle lies outside the volume.
+
+    Raises:
+        InputError: If the volume has no voxels.
+    """
+    size = voxels_of(volume).GetDimensions()
     to_ijk = _world_to_ijk(volume)
     matrix = view.GetSliceToRAS()
     plane = np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(3)])
@@ -42,7 +48,7 @@ def place_in(view: vtkMRMLSliceNode, volume: vtkMRMLScalarVolumeNode) -> SlicePl
     along = (end - start) * np.array(volume.GetSpacing())
     axis = int(np.abs(along).argmax())
     index = round(float(start[axis]))
-    if not 0 <= index < volume.GetImageData().GetDimensions()[axis]:
+    if not 0 <= index < size[axis]:
         return None
     cosine = abs(along[axis]) / np.linalg.norm(along)
     angle = float(np.degrees(np.arccos(min(cosine, 1.0))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -12,14 +13,16 @@ import SimpleITK as sitk
 from MedAssistLib import terminology
 from MedAssistLib.case import EDITED, Evidence, Finding, Point, Segment, Segmentation, Severity
 from MedAssistLib.geometry import box_lps, from_array, voxel_volume
-from MedAssistLib.scene.layers import Overlap, flatten
+from MedAssistLib.scene.layers import Flattened, Overlap, flatten
 from MedAssistLib.scene.segmentations import MADE_BY
 from MedAssistLib.scene.volumes import image_from_volume
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkSegment
+    from vtkmodules.vtkCommonTransforms import vtkAbstractTransform
 
 _STATUS = "Segmentation.Status"
+_MOST_NAMES = 5
 
 
 class SegmentationInScene(NamedTuple):
@@ -28,7 +31,7 @@ class SegmentationInScene(NamedTuple):
     Attributes:
         segmentation: Its segments on the volume's grid.
         findings: What one label image could not take over: overlaps, in which the later segment
-            was taken, and segments that reach beyond the volume.
+            was taken, segments that reach beyond the volume, and what was drawn on other voxels.
     """
 
     segmentation: Segmentation
@@ -36,18 +39,25 @@ class SegmentationInScene(NamedTuple):
 
 
 def segmentation_from_node(
-    node: vtkMRMLSegmentationNode, volume_node: vtkMRMLScalarVolumeNode
+    node: vtkMRMLSegmentationNode,
+    volume_node: vtkMRMLScalarVolumeNode,
+    below: vtkAbstractTransform | None = None,
 ) -> SegmentationInScene:
     """Return a segmentation node as one label image on the volume's grid.
 
     Where segments overlap, the later one in the node's list is taken, and a finding says so. A
     segment keeps its label value unless an earlier one has the same.
 
+    Args:
+        node: The segmentation.
+        volume_node: Gives the grid.
+        below: For nodes outside a scene; see :func:`MedAssistLib.scene.layers.flatten`.
+
     Raises:
         InputError: If the volume has no voxels, or the segments cannot be turned into voxels.
     """
     volume = image_from_volume(volume_node)
-    flattened = flatten(node, volume_node)
+    flattened = flatten(node, volume_node, below)
     segments = _segments(node)
     label_of = np.array([0, *(segment.label for segment in segments)])
     labels = from_array(
@@ -57,7 +67,7 @@ def segmentation_from_node(
     outside = [_outside_finding(segments[rank - 1]) for rank in flattened.outside]
     return SegmentationInScene(
         Segmentation(labels=labels, segments=segments, made_by=made_by(node)),
-        (*overlaps, *outside),
+        (*overlaps, *outside, *_moved_finding(flattened, segments)),
     )
 
 
@@ -127,6 +137,27 @@ def _outside_finding(segment: Segment) -> Finding:
             "Choose the scan that it was drawn on."
         ),
         structure=segment.name,
+    )
+
+
+def _moved_finding(flattened: Flattened, segments: tuple[Segment, ...]) -> Iterator[Finding]:
+    """Yield that details are lost, which a finer drawing than the scan has, if there are some."""
+    if not flattened.moved:
+        return
+    gone = [segments[rank - 1].name for rank in flattened.vanished]
+    more = f" and {len(gone) - _MOST_NAMES} more" if len(gone) > _MOST_NAMES else ""
+    lost = f" Nothing is left of {', '.join(gone[:_MOST_NAMES])}{more}." if gone else ""
+    only = len(flattened.moved) == 1
+    name = segments[flattened.moved[0] - 1].name if only else ""
+    yield Finding(
+        rule="moved",
+        severity=Severity.REVIEW,
+        title=f"{name or 'The segmentation'} was drawn on other voxels than the scan's",
+        explanation=(
+            f"It was brought to the scan's, so that details below their size are lost.{lost} "
+            "Choose the scan that it was drawn on, or resample that scan to the finer voxels."
+        ),
+        structure=name,
     )
 
 

@@ -18,8 +18,9 @@ from MedAssistLib.geometry import direction, index_to_lps
 from MedAssistLib.scene.voxels import view, voxels_of
 
 if TYPE_CHECKING:
-    from slicer import vtkMRMLVolumeNode, vtkOrientedImageData
+    from slicer import vtkMRMLTransformableNode, vtkMRMLVolumeNode, vtkOrientedImageData
     from vtkmodules.vtkCommonMath import vtkMatrix4x4
+    from vtkmodules.vtkCommonTransforms import vtkAbstractTransform
 
 _FLIP = np.array([-1.0, -1.0, 1.0])
 _TOLERANCE = 1e-3  # voxels: file formats round
@@ -122,3 +123,51 @@ def _set_matrix(labelmap: vtkOrientedImageData, index_to_lps: npt.NDArray[np.flo
     matrix = vtkMatrix4x4()
     matrix.DeepCopy((np.diag([*_FLIP, 1.0]) @ index_to_lps).ravel().tolist())
     labelmap.SetGeometryFromImageToWorldMatrix(matrix)
+
+
+def between(
+    node: vtkMRMLTransformableNode, volume: vtkMRMLTransformableNode
+) -> vtkAbstractTransform | None:
+    """Return the transform from below one node's parent to below the other's, if they differ."""
+    import slicer
+    from vtkmodules.vtkCommonTransforms import vtkGeneralTransform, vtkTransform
+
+    source, target = node.GetParentTransformNode(), volume.GetParentTransformNode()
+    if source is target:
+        return None
+    transform, linear = vtkGeneralTransform(), vtkTransform()
+    nodes = slicer.vtkMRMLTransformNode
+    nodes.GetTransformBetweenNodes(source, target, transform)
+    return linear if nodes.IsGeneralTransformLinear(transform, linear) else transform
+
+
+def image_to_world(image: vtkOrientedImageData) -> npt.NDArray[np.float64]:
+    """Return the 4×4 matrix from the voxels (i, j, k) of a label map to its world, RAS mm."""
+    from vtkmodules.vtkCommonMath import vtkMatrix4x4
+
+    matrix = vtkMatrix4x4()
+    image.GetImageToWorldMatrix(matrix)
+    return np.array(matrix.GetData()).reshape(4, 4)
+
+
+def applied(
+    matrix: npt.NDArray[np.float64], points: npt.NDArray[np.integer] | npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return points, one a row, where a 4×4 matrix puts them."""
+    result: npt.NDArray[np.float64] = points @ matrix[:3, :3].T + matrix[:3, 3]
+    return result
+
+
+def transformed(
+    transform: vtkAbstractTransform, points: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return points, one a row, where a transform puts them."""
+    from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+    from vtkmodules.vtkCommonCore import vtkPoints
+
+    before, after = vtkPoints(), vtkPoints()
+    before.SetData(numpy_to_vtk(points))
+    after.SetDataTypeToDouble()
+    transform.TransformPoints(before, after)
+    moved: npt.NDArray[np.float64] = vtk_to_numpy(after.GetData()).copy()
+    return moved

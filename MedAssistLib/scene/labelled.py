@@ -21,9 +21,9 @@ from MedAssistLib.export.images import write_image
 from MedAssistLib.files import make_folder, write_text
 from MedAssistLib.geometry import from_array
 from MedAssistLib.scene.from_nodes import SegmentationInScene, segmentation_from_node
-from MedAssistLib.scene.grid import ijk_to_ras
+from MedAssistLib.scene.grid import between, ijk_to_ras
 from MedAssistLib.scene.hierarchy import series_of
-from MedAssistLib.scene.volumes import scan_from_volume
+from MedAssistLib.scene.volumes import enhancement_of, scan_from_volume
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
@@ -58,26 +58,22 @@ class WrittenSet(NamedTuple):
 
 
 def take(segmentation: vtkMRMLSegmentationNode, volume: vtkMRMLScalarVolumeNode) -> Drawn:
-    """Look at a segmentation and its volume; no voxel is copied, unless the two are moved apart.
+    """Look at a segmentation and its volume; no voxel is copied.
 
     Raises:
         InputError: If it is not one 3-D volume of single numbers.
     """
     modality = series_of(volume).modality or volume.GetAttribute(_MODALITY) or ""
+    enhancement = enhancement_of(volume)
+    # Only the scene knows how they lie to each other.
+    below = between(segmentation, volume)
+    labels, voxels = _segmentation_alone(segmentation), _volume_alone(volume)
 
-    def read(
-        labels: vtkMRMLSegmentationNode, voxels: vtkMRMLScalarVolumeNode
-    ) -> tuple[Scan, SegmentationInScene]:
-        scan = replace(scan_from_volume(voxels), modality=modality)
-        return scan, segmentation_from_node(labels, voxels)
+    def read() -> tuple[Scan, SegmentationInScene]:
+        scan = replace(scan_from_volume(voxels), modality=modality, enhancement=enhancement)
+        return scan, segmentation_from_node(labels, voxels, below)
 
-    patient = _patient(volume)
-    if segmentation.GetParentTransformNode() is not volume.GetParentTransformNode():
-        # Only the scene knows how they lie to each other.
-        found = read(segmentation, volume)
-        return Drawn(patient, lambda: found)
-    twins = _segmentation_alone(segmentation), _volume_alone(volume)
-    return Drawn(patient, lambda: read(*twins))
+    return Drawn(_patient(volume), read)
 
 
 def structures(drawn: Sequence[vtkMRMLSegmentationNode]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from MedAssistLib.errors import InputError
-from MedAssistLib.scene.grid import ijk_to_ras
+from MedAssistLib.scene.grid import applied, between, ijk_to_ras, image_to_world, transformed
 from MedAssistLib.scene.voxels import view
 
 if TYPE_CHECKING:
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
         vtkOrientedImageData,
         vtkSegmentation,
     )
-    from vtkmodules.vtkCommonTransforms import vtkGeneralTransform
+    from vtkmodules.vtkCommonTransforms import vtkAbstractTransform
 
 _LABELMAP = "Binary labelmap"
 _TOLERANCE = 1e-3  # voxels: file formats round
+_ENOUGH_VOXELS = 500_000
 
 Ranks = npt.NDArray[np.uint16]
 
@@ -57,58 +58,98 @@ class Flattened:
             from 1; 0 where there is none.
         overlaps: Where the later segment was taken.
         outside: Ranks of the segments that reach beyond the volume.
+        moved: Ranks of the segments that were drawn on other voxels than the volume's.
+        vanished: Ranks of those of them that have no voxel there.
     """
 
     ranks: Ranks
     overlaps: tuple[Overlap, ...]
     outside: tuple[int, ...]
+    moved: tuple[int, ...]
+    vanished: tuple[int, ...]
 
 
-def flatten(node: vtkMRMLSegmentationNode, volume: vtkMRMLScalarVolumeNode) -> Flattened:
+def flatten(
+    node: vtkMRMLSegmentationNode,
+    volume: vtkMRMLScalarVolumeNode,
+    below: vtkAbstractTransform | None = None,
+) -> Flattened:
     """Lay every segment of ``node`` onto the grid of ``volume``; a later segment covers earlier.
 
     Label maps on the volume's grid keep every voxel; others are moved by nearest neighbour.
 
+    Args:
+        node: The segmentation.
+        volume: Gives the grid.
+        below: For nodes outside a scene, what :func:`between` says of those that they stand for.
+
     Raises:
         InputError: If the segments have no label maps and none can be made of what they have.
     """
-    move = _Move(node, volume)
+    move = _Move(volume, below or between(node, volume))
     ranks = np.zeros(move.shape, np.uint16)
     overlaps: list[Overlap] = []
-    outside: set[int] = set()
+    outside, moved, vanished = set[int](), set[int](), set[int]()
     for layer, rank_of in _layers(_with_labelmaps(node, volume)):
-        own = _ranks(view(move.onto_grid(layer)), rank_of)
+        own = _ranks(move.onto_grid(layer), rank_of)
         overlaps += _overlaps(ranks, own)
         outside |= {rank_of[value] for value in move.values_outside(layer) if value in rank_of}
+        if not move.shares_voxels(layer):
+            drawn = {rank_of[value] for value in _values(view(layer)) & rank_of.keys()}
+            moved |= drawn
+            vanished |= drawn - _values(own)
         np.maximum(ranks, own, out=ranks)
-    return Flattened(ranks, tuple(overlaps), tuple(sorted(outside)))
+    found = (tuple(sorted(those)) for those in (outside, moved, vanished))
+    return Flattened(ranks, tuple(overlaps), *found)
 
 
 class _Move:
     """From a layer of a segmentation node to the grid of a volume node."""
 
-    def __init__(self, node: vtkMRMLSegmentationNode, volume: vtkMRMLScalarVolumeNode) -> None:
+    def __init__(
+        self, volume: vtkMRMLScalarVolumeNode, transform: vtkAbstractTransform | None
+    ) -> None:
         import slicer
 
         self._grid = slicer.vtkOrientedImageData()
         self._grid.SetExtent(volume.GetImageData().GetExtent())
         self._grid.SetGeometryFromImageToWorldMatrix(ijk_to_ras(volume))
-        self._transform = _between(node, volume)
+        self._transform = transform
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Size of the grid along k, j, i."""
         return tuple(self._grid.GetDimensions()[::-1])
 
-    def onto_grid(self, layer: vtkOrientedImageData) -> vtkOrientedImageData:
-        """Return the layer on the grid, by nearest neighbour."""
+    def onto_grid(self, layer: vtkOrientedImageData) -> npt.NDArray[np.generic]:
+        """Return the layer's values on the grid (axes k, j, i), by nearest neighbour."""
         import slicer
 
-        moved = slicer.vtkOrientedImageData()
-        slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage(
-            layer, self._grid, moved, False, False, self._transform
-        )
-        return moved
+        resample = slicer.vtkOrientedImageDataResample
+        i, more_i, j, more_j, first, last = self._grid.GetExtent()
+        found = np.zeros(self.shape, view(layer).dtype)
+        slab, moved = slicer.vtkOrientedImageData(), slicer.vtkOrientedImageData()
+        slab.CopyDirections(self._grid)
+        slab.SetSpacing(self._grid.GetSpacing())
+        slab.SetOrigin(self._grid.GetOrigin())
+        # In parts, because no other thread runs while VTK works: the window would stand still.
+        step = max(1, _ENOUGH_VOXELS // max(1, found[0].size))
+        for k in range(first, last + 1, step):
+            slab.SetExtent(i, more_i, j, more_j, k, min(k + step - 1, last))
+            resample.ResampleOrientedImageToReferenceOrientedImage(
+                layer, slab, moved, False, False, self._transform
+            )
+            found[k - first : k - first + step] = view(moved)
+        return found
+
+    def shares_voxels(self, layer: vtkOrientedImageData) -> bool:
+        """Tell whether the voxels of a layer are some of the grid's, in whatever order."""
+        low, high = np.array(layer.GetExtent()).reshape(3, 2).T
+        steps = np.maximum(high - low, 1)
+        places = self._places(layer, low + np.vstack([np.zeros((1, 3)), np.diag(steps)]))
+        axes = (places[1:] - places[0]) / steps[:, np.newaxis]
+        whole = np.abs(places - np.round(places)).max() < _TOLERANCE
+        return bool(whole and abs(abs(np.linalg.det(axes)) - 1.0) < _TOLERANCE)
 
     def values_outside(self, layer: vtkOrientedImageData) -> list[int]:
         """Return the values that the layer has beyond the grid."""
@@ -118,19 +159,19 @@ class _Move:
         corners = np.array(list(itertools.product(*bounds)))
         if not self._outside(layer, corners).any():
             return []
-        drawn = np.argwhere(view(layer))
-        far = drawn[self._outside(layer, drawn[:, ::-1] + bounds[:, 0])]
-        return [int(value) for value in np.unique(view(layer)[tuple(far.T)])]
+        values = set[int]()
+        for k, plane in enumerate(view(layer), start=bounds[2, 0]):
+            down, across = np.nonzero(plane)
+            places = np.column_stack([across, down, np.full(len(down), k)])
+            places[:, :2] += bounds[:2, 0]
+            values |= set(np.unique(plane[down, across][self._outside(layer, places)]).tolist())
+        return sorted(values)
 
     def _outside(
         self, layer: vtkOrientedImageData, indices: npt.NDArray[np.intp]
     ) -> npt.NDArray[np.bool_]:
         """Tell which voxels (i, j, k) of a layer have their centre in no voxel of the grid."""
-        points = _apply(_image_to_world(layer), indices)
-        if self._transform is not None:
-            points = _transformed(self._transform, points)
-        to_grid = np.linalg.inv(_image_to_world(self._grid)).astype(np.float64)
-        places = _apply(to_grid, points)
+        places = self._places(layer, indices)
         low, high = np.array(self._grid.GetExtent()).reshape(3, 2).T
         margin = 0.5 + _TOLERANCE
         outside: npt.NDArray[np.bool_] = np.any(
@@ -138,20 +179,16 @@ class _Move:
         )
         return outside
 
-
-def _between(
-    node: vtkMRMLSegmentationNode, volume: vtkMRMLScalarVolumeNode
-) -> vtkGeneralTransform | None:
-    """Return the transform from below one node's parent to below the other's, if they differ."""
-    import slicer
-    from vtkmodules.vtkCommonTransforms import vtkGeneralTransform
-
-    source, target = node.GetParentTransformNode(), volume.GetParentTransformNode()
-    if source is target:
-        return None
-    transform = vtkGeneralTransform()
-    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(source, target, transform)
-    return transform
+    def _places(
+        self,
+        layer: vtkOrientedImageData,
+        indices: npt.NDArray[np.intp] | npt.NDArray[np.float64],
+    ) -> npt.NDArray[np.float64]:
+        """Return where voxels (i, j, k) of a layer lie, in voxels of the grid."""
+        points = applied(image_to_world(layer), indices)
+        if self._transform is not None:
+            points = transformed(self._transform, points)
+        return applied(np.linalg.inv(image_to_world(self._grid)).astype(np.float64), points)
 
 
 def _with_labelmaps(
@@ -172,6 +209,11 @@ def _with_labelmaps(
         hint = "Convert it to a binary labelmap in the Segmentations module"
         raise InputError("cannot be turned into voxels", where=node.GetName() or "", hint=hint)
     return twin
+
+
+def _values(array: npt.NDArray[np.generic]) -> set[int]:
+    """Return the values of an array; in parts, because no other thread runs meanwhile."""
+    return {value for plane in array for value in np.unique(plane).tolist()}
 
 
 def _layers(segmentation: vtkSegmentation) -> Iterator[tuple[vtkOrientedImageData, dict[int, int]]]:
@@ -205,32 +247,3 @@ def _overlaps(ranks: Ranks, own: Ranks) -> list[Overlap]:
         Overlap(int(below), int(above), indices[(pairs == (below, above)).all(axis=1)])
         for below, above in np.unique(pairs, axis=0)
     ]
-
-
-def _image_to_world(image: vtkOrientedImageData) -> npt.NDArray[np.float64]:
-    from vtkmodules.vtkCommonMath import vtkMatrix4x4
-
-    matrix = vtkMatrix4x4()
-    image.GetImageToWorldMatrix(matrix)
-    return np.array(matrix.GetData()).reshape(4, 4)
-
-
-def _apply(
-    matrix: npt.NDArray[np.float64], points: npt.NDArray[np.integer] | npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    result: npt.NDArray[np.float64] = points @ matrix[:3, :3].T + matrix[:3, 3]
-    return result
-
-
-def _transformed(
-    transform: vtkGeneralTransform, points: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
-    from vtkmodules.vtkCommonCore import vtkPoints
-
-    before, after = vtkPoints(), vtkPoints()
-    before.SetData(numpy_to_vtk(points))
-    after.SetDataTypeToDouble()
-    transform.TransformPoints(before, after)
-    moved: npt.NDArray[np.float64] = vtk_to_numpy(after.GetData()).copy()
-    return moved

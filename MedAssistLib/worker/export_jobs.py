@@ -42,7 +42,8 @@ def export(request: Request, _models: ModelCache, progress: Progress) -> dict[st
     ``parcel`` has the fields of :class:`MedAssistLib.export.parcel.Parcel`; ``staging`` names the
     folder within ``folder`` in which the files are made. ``labels``, ``findings``, the name of a
     findings file, and ``series``, the DICOM series as ``files`` or the ``folder`` that holds it,
-    are given if they are at hand, as are ``age`` and ``sex`` for reference ranges.
+    are given if they are at hand, as are ``age`` and ``sex`` for reference ranges. ``layers`` is
+    what was drawn as it was drawn, given if ``labels`` does not hold all of it.
 
     The result has the ``files`` with their ``bytes``, those of them that are ``dicom``, and what
     to be warned of.
@@ -58,6 +59,7 @@ def export(request: Request, _models: ModelCache, progress: Progress) -> dict[st
         case = _case(request, wanted, scan, drawn, progress.part("Measuring", 0.1, 0.2))
         contents = Contents(
             case=case,
+            layers=tuple(map(read_labels, request.get("layers", ()))),
             source=source,
             example=_example(source, found),
             ranges=_ranges(request, case) if parcel.REPORT in wanted.kinds else (),

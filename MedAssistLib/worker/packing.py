@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +32,7 @@ _STAGES = {
     parcel.REPORT: "Writing the report",
     parcel.SCAN: "Writing the scan",
 }
-_NAMED = "named"
+_NAMED, _REPLACED = "named", "replaced"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,6 +41,8 @@ class Contents:
 
     Attributes:
         case: The scan, what was drawn on it, its measurements and findings.
+        layers: What was drawn as it was drawn, if one label image on the scan's grid does not hold
+            all of it; see :func:`MedAssistLib.export.seg_nrrd.write_layers`.
         source: The DICOM series of the scan; ``None`` if nothing of DICOM leaves.
         example: A file of that series, which tells who was scanned; ``None`` if none is at hand.
         ranges: What structures usually measure, for reports.
@@ -48,6 +50,7 @@ class Contents:
     """
 
     case: Case
+    layers: tuple[Segmentation, ...] = ()
     source: Source | None = None
     example: Path | None = None
     ranges: tuple[ReferenceRange, ...] = ()
@@ -88,7 +91,8 @@ def pack(
     cleaner = None
     if wanted.without_names:
         cleaner = Cleaner(contents.source, contents.example, wanted)
-        contents = replace(contents, case=cleaner.case(contents.case))
+        layered = cleaner.case(replace(contents.case, segmentations=contents.layers))
+        contents = replace(contents, case=cleaner.case(contents.case), layers=layered.segmentations)
     with _staged(folder, staging) as place:
         files = list(_write(contents, wanted, cleaner, place, progress))
         if wanted.provenance and contents.provenance:
@@ -97,7 +101,7 @@ def pack(
             write_provenance(contents.provenance, list(_plain(files)), place / wanted.record)
             files.append(place / wanted.record)
         progress.update(1.0)
-        brought = _bring(files, folder)
+        brought = _bring(files, folder, make_folder(place / _REPLACED))
     return Packed(files=brought, warnings=cleaner.warnings if cleaner else ())
 
 
@@ -130,7 +134,11 @@ def _write_kind(contents: Contents, wanted: Parcel, kind: str, place: Path) -> l
 
         options = MeshOptions(space=wanted.space, separate=wanted.separate)
         return write_meshes(_drawn(case), path, options)
-    if kind == parcel.SEGMENTATION:
+    if kind == parcel.SEGMENTATION and contents.layers and path.name.endswith(parcel.SLICER):
+        from MedAssistLib.export.seg_nrrd import write_layers
+
+        write_layers(contents.layers, case.scan.image, path)
+    elif kind == parcel.SEGMENTATION:
         formats.writer(formats.SEGMENTATION_FORMATS, path)(_drawn(case), path)
     elif kind == parcel.MEASUREMENTS:
         formats.writer(formats.MEASUREMENT_FORMATS, path)(case.measurements, path)
@@ -170,18 +178,50 @@ def _staged(folder: Path, staging: str) -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _bring(files: Sequence[Path], folder: Path) -> tuple[Path, ...]:
-    """Move finished files, and folders, to where they belong; none if one of them cannot be."""
+def _bring(files: Sequence[Path], folder: Path, aside: Path) -> tuple[Path, ...]:
+    """Move finished files, and folders, to where they belong; none if one of them cannot be.
+
+    Args:
+        files: What was made.
+        folder: Where it belongs.
+        aside: An empty folder on the same disk, for what is replaced until all is there.
+    """
     targets = [folder / path.name for path in files]
     for path, target in zip(files, targets, strict=True):
         if target.is_dir() and (path.is_file() or any(target.iterdir())):
             hint = "Give the files another name, or remove it"
             raise ResourceError("is a folder that is there already", where=target, hint=hint)
-    for path, target in zip(files, targets, strict=True):
-        if target.is_dir():
-            target.rmdir()  # It is empty; some systems rename onto nothing only.
-        os.replace(path, target)
+    with ExitStack() as undo:
+        for path, target in zip(files, targets, strict=True):
+            if target.is_dir():
+                target.rmdir()  # It is empty; some systems rename onto nothing only.
+                undo.callback(_quietly, target.mkdir)
+            earlier = _kept(target, aside)
+            os.replace(path, target)
+            if earlier is None:
+                undo.callback(_quietly, os.replace, target, path)
+            else:
+                undo.callback(_quietly, os.replace, earlier, target)
+        undo.pop_all()
     return tuple(targets)
+
+
+def _kept(target: Path, aside: Path) -> Path | None:
+    """Keep a file that will be replaced, by another name; return that, ``None`` without a file."""
+    if not target.is_file():
+        return None
+    earlier = aside / target.name
+    try:
+        os.link(target, earlier)
+    except OSError:  # Some disks have no links.
+        shutil.copy2(target, earlier)
+    return earlier
+
+
+def _quietly(call: Callable[..., object], *given: object) -> None:
+    """Undo what can be undone."""
+    with suppress(OSError):
+        call(*given)
 
 
 def _plain(files: Iterable[Path]) -> Iterator[Path]:
