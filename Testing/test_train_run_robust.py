@@ -258,6 +258,23 @@ def test_another_training_is_not_overwritten(data: Path, tmp_path: Path) -> None
         train(data, output, replace(AGAIN, seed=1))
 
 
+def test_two_trainings_do_not_work_in_one_folder(data: Path, whole: Path, tmp_path: Path) -> None:
+    """Resumed twice by mistake, both would write over each other's checkpoints."""
+    output = put_plan(tmp_path / "model")
+
+    refused: list[str] = []
+
+    def resumed_meanwhile(report: Report) -> None:
+        if report.epoch and not refused:
+            with pytest.raises(UsageError, match="another training is at work there") as error:
+                train(data, output, AGAIN)
+            refused.append(str(error.value))
+
+    model = train(data, output, CPU, tell=resumed_meanwhile)
+    assert refused
+    assert same_weights(model.card.folder, whole)
+
+
 def test_what_is_odd_about_the_data_is_told(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

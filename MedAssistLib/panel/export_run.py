@@ -170,7 +170,7 @@ def _lost(wanted: Parcel, findings: Sequence[Finding], *, kept: bool) -> Iterato
     yield from map(_note, findings)
     if kept:
         yield _("The segmentation itself, as Slicer (.seg.nrrd), has all as it was drawn.")
-    elif parcel.SEGMENTATION in flat:
+    elif wanted.kinds.get(parcel.SEGMENTATION, parcel.SLICER) != parcel.SLICER:
         yield _("As Slicer (.seg.nrrd) a segmentation leaves with all as it was drawn.")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from MedAssistLib.train.checkpoint import Epoch
 from MedAssistLib.train.options import TrainOptions
 from MedAssistLib.train.preparation import WORK, Prepared, prepare_training
 from MedAssistLib.train.result import Measured
-from MedAssistLib.train.saving import remove_unfinished
+from MedAssistLib.train.saving import locked, remove_unfinished
 from MedAssistLib.train.together import Together
 from MedAssistLib.train.told import Report
 from MedAssistLib.train.work import CASES, Work
@@ -62,7 +63,7 @@ def train(
 
     Raises:
         InputError: If there is nothing to learn from.
-        UsageError: If the output folder holds a model or another training.
+        UsageError: If the output folder holds a model or another training, or one is at work there.
         ModelError: If torch is missing, or the model to start from does not fit.
         ResourceError: If memory or disk does not suffice.
         CancelledError: If the user asked to stop.
@@ -88,10 +89,18 @@ def train(
         lambda line: told(Report(message=line)),
         progress.part("Reading the cases", 0.0, 0.05),
     )
-    if together.first:
-        # Not before it is certain that the folder is not that of another training.
-        remove_unfinished(folder, folder / WORK, folder / WORK / CASES)
     work = Work(prepared, folder, options, device, together, told)
+    # Not before it is certain that the folder is not that of another training.
+    with locked(folder / WORK) if together.first else nullcontext():
+        if together.first:
+            remove_unfinished(folder, folder / WORK, folder / WORK / CASES)
+        return _learned(work, prepared, options, together, progress)
+
+
+def _learned(
+    work: Work, prepared: Prepared, options: TrainOptions, together: Together, progress: Progress
+) -> TrainResult:
+    """Train all networks and publish the model."""
     examples = work.examples(progress.part("Preparing the cases", 0.05, 0.1))
     if together.first:
         together.wait()

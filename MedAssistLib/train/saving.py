@@ -1,15 +1,21 @@
-"""Files of weights, written whole or not at all."""
+"""Files of weights, written whole or not at all, by one training at a time."""
 
 from __future__ import annotations
 
 import io
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout  # PyTorch brings it.
 
 from MedAssistLib import files
+from MedAssistLib.errors import UsageError
+
+_LOCK = ".lock"
 
 
 def save(path: Path, content: Any) -> None:
@@ -34,3 +40,26 @@ def remove_unfinished(*folders: Path) -> None:
     for folder in folders:
         for left in folder.glob(".medassist-*"):
             shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other trainings out of a folder; a process that is killed lets go of it.
+
+    Raises:
+        UsageError: If another training is at work there.
+    """
+    lock = FileLock(folder / _LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        what = "another training is at work there"
+        raise UsageError(what, where=folder, hint="Wait for it, or stop it") from error
+    except (OSError, NotImplementedError):
+        # Some network drives know no locks; what cannot be written is told by who writes it.
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
