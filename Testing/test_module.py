@@ -57,7 +57,7 @@ began = time.process_time()  # of the processor: other tests may run at the same
 host.load({module!r})
 host.process()
 took = time.process_time() - began
-heavy = {{"torch", "highdicom", "pandas", "openvino"}} & set(sys.modules)
+heavy = {{"torch", "scipy", "highdicom", "pandas", "openvino"}} & set(sys.modules)
 host.process(0.5)
 print("TOOK", took, sorted(heavy | ({{"torch"}} & set(sys.modules))))
 host.close()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from MedAssistLib.models.formats import TRAINABLE
 from MedAssistLib.panel.choices import Choices
 from MedAssistLib.panel.context import Context
 from MedAssistLib.panel.glue import fill, on, open_folder
 from MedAssistLib.panel.settings import Settings, device_texts
 from MedAssistLib.panel.text import tr as _
-from MedAssistLib.train.options import STARTS
 
 _NAME, _LENGTH, _AMOUNT = "TrainName", "TrainLength", "TrainAmount"
 _NETWORKS, _START, _FOLDER = "TrainNetworks", "TrainStart", "TrainFolder"
@@ -60,7 +60,7 @@ class TrainForm:
 
     def offer(self, models: Sequence[Mapping[str, Any]]) -> None:
         """Take the list of models at hand, to start from."""
-        self._models = [str(m["name"]) for m in models if m["format"] in STARTS]
+        self._models = [str(m["name"]) for m in models if m["format"] in TRAINABLE]
 
     def options(self) -> dict[str, Any]:
         """Return the fields of :class:`MedAssistLib.train.TrainOptions`."""

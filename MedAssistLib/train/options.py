@@ -11,12 +11,6 @@ from MedAssistLib.segment.options import DEVICES
 FOLDS = 5
 """Parts that a training set is split into, or fewer if there are fewer patients."""
 
-STARTS = (
-    *("state-dict", "located", "nnunet", "totalsegmentator"),
-    *("auto3dseg", "monai-bundle"),
-)
-"""Formats of models whose networks can learn more; the others are programs."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:

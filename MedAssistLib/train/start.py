@@ -10,10 +10,9 @@ from MedAssistLib.errors import ModelError
 from MedAssistLib.models import find
 from MedAssistLib.models.anatomy import segments
 from MedAssistLib.models.card import ModelCard
-from MedAssistLib.models.formats import load, located_card, monai_bundle_card
+from MedAssistLib.models.formats import TRAINABLE, load, located_card, monai_bundle_card
 from MedAssistLib.models.networks import Trainable
 from MedAssistLib.models.plan import InferencePlan, Part, PartedModel, TiledModel
-from MedAssistLib.train.options import STARTS
 
 _HINT = (
     "Start from a 3-D model of MedAssist, nnU-Net or TotalSegmentator, or from one of MONAI's with "
@@ -77,7 +76,7 @@ def _require_layers(card: ModelCard, model: Path) -> None:
     """Refuse what has no layers that are known here, before it is run or MONAI is asked for."""
     bundle = card.format == monai_bundle_card.FORMAT
     what = ""
-    if card.format not in STARTS or (bundle and monai_bundle_card.PROGRAM in card.weights):
+    if card.format not in TRAINABLE or (bundle and monai_bundle_card.PROGRAM in card.weights):
         what = "is a program, whose layers are not known, and cannot be trained further"
     elif bundle:
         from MedAssistLib.models.formats.monai_bundle import is_own

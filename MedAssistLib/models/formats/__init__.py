@@ -34,6 +34,10 @@ _TILED = {
     "torch-export": "torchscript",
 }
 _PARTED = {totalsegmentator_card.FORMAT: "totalsegmentator", located_card.FORMAT: "located"}
+TRAINABLE = frozenset(
+    {"state-dict", "nnunet", *_PARTED, auto3dseg_card.FORMAT, monai_bundle_card.FORMAT}
+)
+"""Formats whose networks can learn more; the others are programs."""
 # What makes a card of a stranger's folder, in the order in which they are asked.
 _FOREIGN = (
     totalsegmentator_card.describe,
