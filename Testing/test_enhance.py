@@ -320,7 +320,8 @@ def test_nonlocal_means_is_what_its_definition_says(
 
 def test_nonlocal_means_in_torch_is_the_same(half_head: Scan) -> None:
     """A graphics card does the same steps with another library."""
-    torch = pytest.importorskip("torch")
+    import torch
+
     values = sitk.GetArrayFromImage(half_head.image)[20:40, 30:60, 30:60].astype(np.float32)
     likeness = Likeness(noise=9.0, strength=1.0, search=(1, 2, 2), patch=(1, 1, 1), rician=True)
     made = _block_means(torch.from_numpy(values), likeness, Progress(), torch).numpy()
@@ -328,7 +329,8 @@ def test_nonlocal_means_in_torch_is_the_same(half_head: Scan) -> None:
 
 
 def test_nonlocal_means_on_a_graphics_card_is_the_same(half_head: Scan) -> None:
-    torch = pytest.importorskip("torch")
+    import torch
+
     if not torch.cuda.is_available():
         pytest.skip("there is no CUDA graphics card")
     values = sitk.GetArrayFromImage(half_head.image).astype(np.float32)
@@ -378,7 +380,7 @@ def test_no_filter_needs_torch(small_scan: Scan, monkeypatch: pytest.MonkeyPatch
     """Slicer has no torch until the person installs it; it only makes a graphics card usable."""
     monkeypatch.setitem(sys.modules, "torch", None)
     for name, value in (("_WORTH_A_CARD", 0), ("_may_have_card", lambda: True)):
-        monkeypatch.setattr(f"MedAssistLib.enhance.card.{name}", value)
+        monkeypatch.setattr(f"MedAssistLib.enhance.graphics_card.{name}", value)
     made = enhance(small_scan, (parse_step("denoise.nonlocal"),)).image
     assert sitk.Hash(made) != sitk.Hash(small_scan.image)
 

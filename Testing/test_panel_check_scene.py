@@ -250,6 +250,21 @@ def test_a_mark_that_was_saved_with_a_scene_leaves_no_folder_behind(
             assert tree.GetItemByName(name) == 0, name
 
 
+def test_what_a_person_put_into_the_folder_of_a_mark_stays(desk: Bench) -> None:
+    """A drawing that was dropped there would vanish with the mark, at the next finding."""
+    _volume, drawn = add_body(desk, 2)
+    run_check(desk)
+    choose(desk, next(e for e in desk.panel.check.review.entries if e["point_lps"]))
+    tree = desk.host.scene.GetSubjectHierarchyNode()
+    folder = tree.GetItemByName("MedAssist finding")
+    tree.SetItemParent(tree.GetItemByDataNode(drawn), folder)
+    assert tree.GetItemParent(tree.GetItemByDataNode(drawn)) == folder
+    desk.panel.check.review.mark.remove()
+    assert desk.host.scene.IsNodePresent(drawn)
+    assert tree.GetItemByDataNode(drawn) != 0
+    assert tree.GetItemByName("MedAssist finding") == 0
+
+
 def test_a_repair_of_a_segment_that_is_gone_cannot_be_undone_twice(desk: Bench) -> None:
     """A button that stays and does nothing looks like a crash."""
     _volume, drawn = add_body(desk)

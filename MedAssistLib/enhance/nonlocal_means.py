@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from MedAssistLib.enhance.blocks import keep_memory
-from MedAssistLib.enhance.card import best_device
+from MedAssistLib.enhance.graphics_card import best_device
 from MedAssistLib.progress import Progress
 
 Array = npt.NDArray[np.float32]

@@ -55,7 +55,7 @@ class PlaceMark:
         tree = self._scene.GetSubjectHierarchyNode()
         # One more for each time that the scene was saved with a mark: its tree keeps the folder.
         while tree is not None and (folder := tree.GetItemByName(_folder_name())):
-            tree.RemoveItem(folder)
+            _remove_folder(tree, folder)
         self.forget()
 
     def forget(self) -> None:
@@ -93,6 +93,17 @@ class PlaceMark:
 
 def _folder_name() -> str:
     return _("MedAssist finding")
+
+
+def _remove_folder(tree: Any, folder: int) -> None:
+    """Take a folder out of the tree; what a person put into it moves up and stays."""
+    from vtkmodules.vtkCommonCore import vtkIdList
+
+    inside = vtkIdList()
+    tree.GetItemChildren(folder, inside)
+    items = [inside.GetId(index) for index in range(inside.GetNumberOfIds())]
+    for item in (*(item for item in items if tree.GetItemDataNode(item) is None), folder):
+        tree.RemoveItem(item, False, False)
 
 
 def _set_box(node: Any, corners: Sequence[Sequence[float]]) -> None:

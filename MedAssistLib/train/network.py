@@ -15,21 +15,18 @@ from MedAssistLib.models.networks import Trainable, build_network
 _SLOPE = 1e-2
 
 
-def described(name: str, arguments: Mapping[str, Any], *, inputs: int, outputs: int) -> Trainable:
-    """Return a network without weights, on torch's ``meta`` device.
-
-    Args:
-        name: Its class, as in a card.
-        arguments: The arguments of that class.
-        inputs: Channels given.
-        outputs: Channels returned.
+def without_weights(
+    name: str, arguments: Mapping[str, Any], *, inputs: int, outputs: int
+) -> Trainable:
+    """Return what :func:`new_network` does, on torch's ``meta`` device, where it takes no memory.
 
     Raises:
         ModelError: If the description makes no sense, or the network cannot be trained here.
     """
     network = build_network(name, arguments, inputs=inputs, outputs=outputs)
     if len(network.multiple) != 3:
-        raise ModelError("its network is not three-dimensional and cannot be trained here")
+        hint = "Give a network whose convolutions are three-dimensional (torch.nn.Conv3d)"
+        raise ModelError("its network is not 3-D and cannot be trained here", hint=hint)
     return network
 
 
@@ -45,7 +42,8 @@ def new_network(name: str, arguments: Mapping[str, Any], *, inputs: int, outputs
     Raises:
         ModelError: If the description makes no sense, or the network cannot be trained here.
     """
-    network = described(name, arguments, inputs=inputs, outputs=outputs).to_empty(device="cpu")
+    network = without_weights(name, arguments, inputs=inputs, outputs=outputs)
+    network = network.to_empty(device="cpu")
     for layer in network.modules():
         if isinstance(layer, nn.Conv3d | nn.ConvTranspose3d):
             nn.init.kaiming_normal_(layer.weight, a=_SLOPE)

@@ -18,7 +18,7 @@ from MedAssistLib.models.formats.own_plan import normalisation_entry, with_bound
 from MedAssistLib.models.networks.segresnet_shape import CHANNELS
 from MedAssistLib.models.plan import Normalisation, Scheme
 from MedAssistLib.train.augment import Augmentation, Size
-from MedAssistLib.train.network import described
+from MedAssistLib.train.network import without_weights
 
 Kind = TypeVar("Kind")
 
@@ -91,7 +91,7 @@ class TrainPlan:
         """Voxels of a patch, along each axis, that become one at the network's coarsest stage."""
         # How many channels there will be does not matter for that.
         inputs, outputs = (int(self.arguments.get(name, 1)) for name in CHANNELS)
-        network = described(self.network, self.arguments, inputs=inputs, outputs=outputs)
+        network = without_weights(self.network, self.arguments, inputs=inputs, outputs=outputs)
         k, j, i = network.multiple
         return k, j, i
 
